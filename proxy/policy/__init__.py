@@ -1,0 +1,1 @@
+"""Decisions, one a file: policy and head in, a decision with its reason out. Pure."""

@@ -1,0 +1,101 @@
+"""What happens to the trace context of one request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from proxy.message.head import Field, RequestHead
+from proxy.policy.outcome import Context, Decision, Reason
+from proxy.policy.sampling import Sampler, TraceLimit
+from proxy.tracecontext.fault import Fault
+from proxy.tracecontext.formats import Format
+
+
+class Parent(StrEnum):
+    """What an inbound, trusted decision means here."""
+
+    FOLLOW = "follow"
+    DECIDE = "decide"
+    CAP = "cap"
+
+
+class InvalidAction(StrEnum):
+    """What an invalid context gets."""
+
+    RESTART = "restart"
+    STRIP = "strip"
+    REJECT = "reject"
+    FORWARD = "forward"
+
+
+class UntrustedAction(StrEnum):
+    """What an untrusted client's context gets."""
+
+    RESTART = "restart"
+    CAP = "cap"
+    STRIP = "strip"
+
+
+@dataclass(frozen=True, slots=True)
+class ResponsePolicy:
+    """Which response fields tell the client its trace. ``trace_id_header`` is a field name as written."""
+
+    server_timing: bool = False
+    traceresponse: bool = False
+    trace_id_header: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TracingPolicy:
+    """The ``tracing`` section merged with one rule: all that decides a matched request."""
+
+    sampler: Sampler
+    inject_all: bool = False  # inject: all
+    parent: Parent = Parent.FOLLOW
+    invalid: InvalidAction = InvalidAction.RESTART
+    untrusted: UntrustedAction = UntrustedAction.RESTART
+    extract: tuple[Format, ...] = (Format.TRACECONTEXT,)
+    propagators: tuple[Format, ...] = (Format.TRACECONTEXT,)
+    member_key: bytes | None = b"dd"  # tracestate.key; None: no own member is written
+    member_origin: bytes | None = b"rum"  # tracestate.origin
+    always_participate: bool = False
+    w3c_level: int = 1
+    write_threshold: bool = False
+    limits: tuple[TraceLimit, ...] = ()  # the rule's and the overall cap; all must allow
+    secret: bytes = field(default=b"", repr=False)
+    records_span: bool = False  # the proxy records a span for what it samples
+    response: ResponsePolicy = ResponsePolicy()
+    trace_url: str | None = None  # with {trace_id}
+
+
+class TraceDecision:
+    """What was decided, why, and the fields to take from and add to the head that goes upstream.
+
+    ``trace_id`` and ``span_id`` (the parent-id that the upstream sees) are lower-case hex, empty
+    where there is none; ``parent_id`` is the inbound parent-id, empty where none was believed.
+    ``remove`` holds lower-case names. ``rejected`` requests get a 400 naming ``fault``.
+    ``replaced_trace_id`` is the client's own trace-id where its context was restarted.
+    """
+
+    __slots__ = (
+        "add",
+        "context",
+        "decision",
+        "fault",
+        "parent_id",
+        "reason",
+        "remove",
+        "replaced_trace_id",
+        "span_id",
+        "trace_id",
+    )
+    decision: Decision
+    reason: Reason
+    context: Context
+    fault: Fault | None
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes
+    replaced_trace_id: bytes
+    remove: frozenset[bytes]
+    add: Sequence[Field]

@@ -1,0 +1,37 @@
+"""The header formats that carry a trace context, and the field names of each."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """A way to write a trace context in header fields, by its name in ``extract`` and ``propagators``."""
+
+    TRACECONTEXT = "tracecontext"
+    DATADOG = "datadog"
+    B3 = "b3"
+    B3MULTI = "b3multi"
+
+
+FIELD_NAMES: Mapping[Format, tuple[str, ...]] = {
+    Format.TRACECONTEXT: ("traceparent", "tracestate"),
+    Format.DATADOG: (
+        "x-datadog-trace-id",
+        "x-datadog-parent-id",
+        "x-datadog-sampling-priority",
+        "x-datadog-origin",
+        "x-datadog-tags",
+    ),
+    Format.B3: ("b3",),
+    Format.B3MULTI: (
+        "x-b3-traceid",
+        "x-b3-spanid",
+        "x-b3-parentspanid",
+        "x-b3-sampled",
+        "x-b3-flags",
+    ),
+}
+
+#: The field names of every known format, lower case, as bytes.
+CONTEXT_FIELDS = frozenset(name.encode() for names in FIELD_NAMES.values() for name in names)
+BAGGAGE = b"baggage"

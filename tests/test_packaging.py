@@ -1,0 +1,82 @@
+"""What is built and installed: the wheel's files, and the locks' promises."""
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import proxy
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCKS = {path.stem: path.read_text() for path in sorted((ROOT / "requirements").glob("*.lock"))}
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[<>=!~;\[ ]", requirement, maxsplit=1)[0].lower() for requirement in requirements}
+
+
+def _pins(lock: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", LOCKS[lock], re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=50)
+    return zipfile.ZipFile(next(folder.glob("*.whl")))
+
+
+def test_the_wheel_holds_the_package_typed_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    tops = {name.split("/")[0] for name in wheel.namelist()}
+    assert tops == {"proxy", f"traceward-{proxy.__version__}.dist-info"}
+    assert "proxy/py.typed" in wheel.namelist()
+
+
+def test_the_wheel_holds_the_demo_config(wheel: zipfile.ZipFile) -> None:
+    assert wheel.read("proxy/demo/demo.yaml") == (ROOT / "config" / "demo.yaml").read_bytes()
+
+
+def test_the_wheel_gives_the_command(wheel: zipfile.ZipFile) -> None:
+    entry_points = wheel.read(f"traceward-{proxy.__version__}.dist-info/entry_points.txt").decode()
+    assert "traceward = proxy.cli:main" in entry_points
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_locks_pin_every_version_by_hash(lock: str) -> None:
+    requirements = [line for line in LOCKS[lock].splitlines() if line and line[0] not in " #"]
+    assert requirements
+    assert all("==" in line and line.endswith("\\") for line in requirements)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_locks_name_no_address(lock: str) -> None:
+    assert re.search(r"//|^--|^-f|@ ", LOCKS[lock], re.MULTILINE) is None
+
+
+@pytest.mark.parametrize(
+    ("lock", "requirements"),
+    [
+        pytest.param("run", PROJECT["project"]["dependencies"], id="run"),
+        pytest.param("build", PROJECT["build-system"]["requires"], id="build"),
+        pytest.param(
+            "dev",
+            PROJECT["project"]["dependencies"]
+            + PROJECT["build-system"]["requires"]
+            + [entry for entry in PROJECT["dependency-groups"]["dev"] if isinstance(entry, str)],
+            id="dev",
+        ),
+    ],
+)
+def test_locks_hold_all_that_is_asked_for(lock: str, requirements: list[str]) -> None:
+    assert _names(requirements) <= _pins(lock).keys()
+
+
+@pytest.mark.parametrize("lock", ["run", "build"])
+def test_tests_run_on_the_versions_that_are_shipped(lock: str) -> None:
+    assert _pins(lock).items() <= _pins("dev").items()

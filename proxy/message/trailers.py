@@ -1,0 +1,48 @@
+"""Trailer fields that may be passed on (RFC 9110, section 6.5.1)."""
+
+from collections.abc import Sequence
+
+from proxy.message.head import Field
+
+#: Fields that frame, route, authenticate or trace a message. A recipient that merges trailers into
+#: the head, as some do, would otherwise take them from whoever wrote the body.
+_FORBIDDEN = frozenset(
+    {
+        b"age",
+        b"authorization",
+        b"baggage",
+        b"b3",
+        b"cache-control",
+        b"connection",
+        b"content-encoding",
+        b"content-length",
+        b"content-range",
+        b"content-type",
+        b"cookie",
+        b"expect",
+        b"forwarded",
+        b"host",
+        b"keep-alive",
+        b"max-forwards",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"range",
+        b"set-cookie",
+        b"te",
+        b"traceparent",
+        b"tracestate",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_FORBIDDEN_PREFIXES = (b"x-forwarded-", b"x-b3-", b"x-datadog-")
+
+
+def safe_trailers(trailers: Sequence[Field]) -> list[Field]:
+    """Return the trailer fields that change nothing of how the message is read."""
+    return [field for field in trailers if _safe(field[0].lower().replace(b"_", b"-"))]
+
+
+def _safe(name: bytes) -> bool:
+    return name not in _FORBIDDEN and not name.startswith(_FORBIDDEN_PREFIXES)

@@ -1,0 +1,388 @@
+"""One client connection: bytes to requests, which are answered in the order they came.
+
+llhttp frames the messages. Its callbacks arrive for every request in one read, so requests behind
+the current one wait in a queue, and reading pauses while one does.
+"""
+
+import asyncio
+import re
+from collections import deque
+from time import perf_counter as clock
+from typing import TYPE_CHECKING, cast
+
+import httptools
+
+from proxy.exchange import Client, Exchange
+from proxy.message.error import ErrorKind, RefusedMessage
+from proxy.message.framing import Framing, request_framing
+from proxy.message.head import Field, RequestHead
+from proxy.server.flow_control import Hold, ReadGate
+from proxy.server.reframe import parse_after_offer
+from proxy.server.relay import Relay
+from proxy.server.transport import abort, peer_address
+
+if TYPE_CHECKING:
+    from proxy.server.data_plane import DataPlane, ListenerFacts
+
+#: How long a closed connection is still read, so that the answer is not lost to a reset, seconds.
+LINGER_SECONDS = 2.0
+
+_REQUEST_LINE_START = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
+
+
+class DownstreamConnection(asyncio.Protocol):
+    """The wire side of one client."""
+
+    __slots__ = (
+        "_advancing",
+        "_client",
+        "_closing",
+        "_eof",
+        "_fields",
+        "_head_began",
+        "_head_bytes",
+        "_head_split",
+        "_in_head",
+        "_listener",
+        "_parser",
+        "_progressed",
+        "_queue",
+        "_receiving",
+        "_silent_bytes",
+        "_target",
+        "_transport",
+        "_unsent_when_checked",
+        "current",
+        "deadline",
+        "gate",
+        "plane",
+    )
+    _transport: asyncio.Transport
+    gate: ReadGate
+
+    def __init__(self, plane: "DataPlane", listener: "ListenerFacts") -> None:
+        self.plane = plane
+        self._listener = listener
+        self._parser = httptools.HttpRequestParser(self)
+        self._fields: list[Field] = []
+        self._target = b""
+        self._in_head = False
+        self._head_began = False
+        self._head_bytes = 0
+        self._head_split = False
+        self._progressed = False
+        self._silent_bytes = 0
+        self._receiving: Relay | None = None
+        self._queue: deque[Relay] = deque()
+        self._advancing = False
+        self._closing = False
+        self._eof = False
+        self._unsent_when_checked = 0
+        self._client: Client | None = None
+        self.current: Relay | None = None
+        self.deadline = 0.0
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or turn it away where there are too many."""
+        self._transport = cast("asyncio.Transport", transport)
+        self.gate = ReadGate(self._transport)
+        plane = self.plane
+        plane.connections.add(self)
+        self.deadline = clock() + plane.limits.header_timeout
+        if len(plane.connections) > plane.limits.connections:
+            self._refuse(RefusedMessage(ErrorKind.OVERLOAD, "too many connections"))
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came and pass it on in one write."""
+        if self._closing:
+            return
+        started = clock()
+        self._feed(data)
+        relay = self.current
+        if relay is not None:
+            relay.write_upstream(started)
+
+    def eof_received(self) -> bool:
+        """Answer what was asked before the client closed its side; a request cut short is an error."""
+        self._eof = True
+        receiving = self._receiving
+        if receiving is not None:
+            self._receiving = None
+            receiving.refuse(RefusedMessage(ErrorKind.BAD_REQUEST, "the connection ended before the request"))
+        if self.current is None:
+            self._transport.close()
+            return False
+        return self._transport.get_extra_info("ssl_object") is None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End what is in flight: nobody waits for it."""
+        self._closing = True
+        self.plane.connections.discard(self)
+        relay = self.current
+        if relay is not None:
+            relay.leave()
+            self._close_exchange(relay)
+        self._queue.clear()
+
+    def pause_writing(self) -> None:
+        """Stop reading the response while the client does not take it."""
+        if self.current is not None:
+            self.current.hold_upstream()
+
+    def resume_writing(self) -> None:
+        """Read the response again."""
+        if self.current is not None:
+            self.current.release_upstream()
+
+    # httptools callbacks
+
+    def on_url(self, target: bytes) -> None:
+        """Collect the request target, which may come in pieces."""
+        self._in_head = True
+        self._target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect a field of the head, or of the trailer section."""
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Make an exchange of the head and begin it when its turn has come."""
+        head = self._take_head()
+        framing = request_framing(head)
+        relay = Relay(self, self._make_exchange(), head, framing)
+        relay.persist = _persists(head)
+        self._receiving = relay
+        if self.current is None:
+            self.current = relay
+            relay.begin()
+        else:
+            self._queue.append(relay)
+            self.gate.hold(Hold.EXCHANGE_BUSY)
+
+    def on_body(self, data: bytes) -> None:
+        """Pass on a piece of the body."""
+        self._progressed = True
+        if self._receiving is not None:
+            self._receiving.receive_body(data)
+
+    def on_message_complete(self) -> None:
+        """Note the end of the request, but for one that llhttp ends early because it offers an upgrade."""
+        relay = self._receiving
+        if relay is None or (relay.has_body and self._parser.should_upgrade()):
+            return
+        self._receiving = None
+        self._head_bytes = self._silent_bytes = 0
+        trailers, self._fields = self._fields, []
+        relay.end_request(trailers)
+
+    # The relay's side.
+
+    def write(self, parts: list[bytes]) -> None:
+        """Write the parts in order, in one piece."""
+        if self._transport.is_closing():
+            return
+        self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+
+    def finish(self, relay: Relay) -> None:
+        """End an exchange whose response is written, and turn to the next one."""
+        self._close_exchange(relay)
+        if not relay.persist or (self._eof and not self._queue):
+            self.close()
+            return
+        plane = self.plane
+        self.deadline = clock() + (plane.limits.header_timeout if self._head_began else plane.limits.keepalive_timeout)
+        if plane.draining and not self._queue and not self._in_head:
+            self.close()
+        elif self._queue:
+            self._advance()
+
+    def abort(self, relay: Relay) -> None:
+        """Cut the connection so that the answer cannot look complete."""
+        relay.leave()
+        self._close_exchange(relay)
+        self._closing = True
+        abort(self._transport)
+
+    def close(self) -> None:
+        """Close once everything is written; read on for a moment, so that the client can read the answer."""
+        if self._closing:
+            return
+        self._closing = True
+        self._queue.clear()
+        self.deadline = clock() + LINGER_SECONDS
+        if self._eof or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._transport.write_eof()
+        self.gate.release(Hold.PEER_FULL | Hold.EXCHANGE_BUSY | Hold.NOT_CONNECTED)
+
+    # The data plane's side.
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is in flight or has begun to come."""
+        return self.current is None and not self._head_began
+
+    def expire(self, now: float) -> None:
+        """Act on a deadline that passed."""
+        unsent = self._transport.get_write_buffer_size()
+        if unsent and unsent != self._unsent_when_checked:
+            # A slow reader that does read: it gets another turn.
+            self._unsent_when_checked = unsent
+            self.deadline = now + self.plane.limits.body_timeout
+        elif self._closing:
+            self._transport.abort()
+        elif self.current is not None:
+            self.current.expire()
+        elif self._in_head:
+            self._refuse(RefusedMessage(ErrorKind.REQUEST_TIMEOUT, "the request head did not come in time"))
+        else:
+            self.close()
+
+    def _feed(self, data: bytes) -> None:
+        if self.idle:
+            self._head_began = True
+            self.deadline = clock() + self.plane.limits.header_timeout
+        self._head_split = self._in_head
+        self._head_bytes += len(data)
+        self._progressed = False
+        try:
+            self._parser.feed_data(data)
+            if self._in_head:
+                self._check_head_size(self._head_bytes, len(self._target))
+            elif self._receiving is not None:
+                self._check_progress(len(data))
+        except httptools.HttpParserUpgrade as upgrade:
+            self._resume_after_offer(data[upgrade.args[0] :])
+        except httptools.HttpParserCallbackError as error:
+            if not isinstance(error.__context__, RefusedMessage):
+                raise
+            self._refuse(error.__context__)
+        except RefusedMessage as refused:
+            self._refuse(refused)
+        except httptools.HttpParserError as error:
+            self._refuse_bytes(error, data)
+
+    def _take_head(self) -> RequestHead:
+        """Return the head that is complete.
+
+        Raises:
+            RefusedMessage: it is larger than the limits, of another version, or of a method that
+                is not for proxies.
+        """
+        parser = self._parser
+        fields, self._fields = self._fields, []
+        target, self._target = self._target, b""
+        self._in_head = self._head_began = False
+        version = parser.get_http_version()
+        head = RequestHead(parser.get_method(), target, fields, (1, 1) if version == "1.1" else (1, 0))
+        limits = self.plane.limits
+        if self._head_bytes > limits.header_bytes or self._head_split:
+            size = len(target) + sum([len(name) + len(value) + 4 for name, value in fields])
+            self._check_head_size(size, len(target))
+        self._head_bytes = 0
+        if len(fields) > limits.headers:
+            raise RefusedMessage(ErrorKind.HEAD_TOO_LARGE, f"the head has more than {limits.headers} fields")
+        if version not in ("1.1", "1.0"):
+            raise RefusedMessage(ErrorKind.BAD_REQUEST, "the request is not HTTP/1.1 or HTTP/1.0")
+        if head.method in (b"CONNECT", b"TRACE"):
+            raise RefusedMessage(ErrorKind.METHOD_NOT_SUPPORTED, f"{head.method.decode()} is not supported")
+        return head
+
+    def _make_exchange(self) -> Exchange:
+        plane = self.plane
+        client = self._client
+        if client is None or client.policy is not plane.policy:
+            transport = self._transport
+            client = self._client = Client(
+                plane.policy,
+                self._listener.scheme,
+                peer_address(transport),
+                self._listener.authority,
+                certificate=self._listener.tls and bool(transport.get_extra_info("peercert")),
+            )
+        return Exchange(client, plane.ids, plane.wall_clock())
+
+    def _check_head_size(self, size: int, target_size: int) -> None:
+        limit = self.plane.limits.header_bytes
+        if target_size > limit:
+            raise RefusedMessage(ErrorKind.TARGET_TOO_LONG, f"the request line is longer than {limit} bytes")
+        if size > limit:
+            raise RefusedMessage(ErrorKind.HEAD_TOO_LARGE, f"the head is larger than {limit} bytes")
+
+    def _check_progress(self, size: int) -> None:
+        """Bound what of a chunked body is not body: extensions of chunks, and trailers."""
+        self._silent_bytes = 0 if self._progressed else self._silent_bytes + size
+        limit = self.plane.limits.header_bytes
+        if self._silent_bytes > limit:
+            raise RefusedMessage(ErrorKind.HEAD_TOO_LARGE, f"chunk extensions or trailers exceed {limit} bytes")
+
+    def _resume_after_offer(self, rest: bytes) -> None:
+        """Go on behind the head of a request that offers an upgrade, where llhttp stops framing.
+
+        The offer is not passed on, so the bytes that follow are the request's body, and requests.
+        """
+        receiving = self._receiving
+        self._parser = parse_after_offer(self, receiving.head if receiving is not None else None)
+        self._head_bytes = 0
+        if rest:
+            self._feed(rest)
+
+    def _refuse_bytes(self, error: httptools.HttpParserError, data: bytes) -> None:
+        if self._closes_after_last():
+            return
+        if isinstance(error, httptools.HttpParserInvalidMethodError) and _REQUEST_LINE_START.match(data):
+            self._refuse(RefusedMessage(ErrorKind.METHOD_NOT_SUPPORTED, "the method is not known"))
+            return
+        self._refuse(RefusedMessage(ErrorKind.BAD_REQUEST, f"the request is not valid HTTP/1.1: {error}"))
+
+    def _closes_after_last(self) -> bool:
+        """Whether the last request said ``Connection: close``: what follows it is not a request."""
+        last = self._queue[-1] if self._queue else self.current
+        return self._closing or (last is not None and last.request_complete and not last.persist)
+
+    def _refuse(self, refused: RefusedMessage) -> None:
+        """Answer a message that cannot be read any further, in its turn, and stop reading."""
+        self._in_head = self._head_began = False
+        receiving, self._receiving = self._receiving, None
+        if receiving is None:
+            head = RequestHead(b"", b"", [], (1, 1))
+            receiving = Relay(self, self._make_exchange(), head, Framing.NONE)
+            if self.current is None:
+                self.current = receiving
+            else:
+                self._queue.append(receiving)
+        receiving.refuse(refused)
+        self.gate.hold(Hold.EXCHANGE_BUSY)
+
+    def _advance(self) -> None:
+        """Begin queued requests until one is in flight; a loop, since any of them may end at once."""
+        if self._advancing:
+            return
+        self._advancing = True
+        while self.current is None and self._queue and not self._closing:
+            relay = self.current = self._queue.popleft()
+            if not self._queue:
+                self.gate.release(Hold.EXCHANGE_BUSY)
+            relay.begin()
+            relay.write_upstream(clock())
+        self._advancing = False
+
+    def _close_exchange(self, relay: Relay) -> None:
+        if self.current is relay:
+            self.current = None
+        if self._receiving is relay:
+            self._receiving = None
+        self.plane.observe(relay.exchange.close(self.plane.wall_clock()))
+
+
+def _persists(head: RequestHead) -> bool:
+    """Whether the client keeps the connection open (RFC 9112, 9.3)."""
+    if b"connection" not in head.present:
+        return head.version == (1, 1)
+    options = head.get_list(b"connection")
+    if b"close" in options:
+        return False
+    return head.version == (1, 1) or b"keep-alive" in options

@@ -1,0 +1,398 @@
+"""One exchange on the wire: what the downstream connection reads goes upstream, and back.
+
+A relay is driven by the callbacks of two connections and by the sweep for timeouts; nothing in it
+waits. Parts collect while one read is parsed and leave in one write at its end.
+"""
+
+from time import perf_counter as clock
+from typing import TYPE_CHECKING
+
+from proxy.exchange import Exchange, Forward, Respond
+from proxy.message.encode import encode_fields, encode_request_head, encode_response_head
+from proxy.message.error import CLOSING, ErrorKind, RefusedMessage
+from proxy.message.framing import LAST_CHUNK, Framing, chunk, sent_framing
+from proxy.message.head import Field, RequestHead, ResponseHead
+from proxy.message.trailers import safe_trailers
+from proxy.server.flow_control import Hold
+
+if TYPE_CHECKING:
+    from proxy.server.downstream import DownstreamConnection
+    from proxy.server.pool import Upstream
+    from proxy.server.upstream import UpstreamConnection
+
+#: A request body is kept for another attempt while it is not larger, bytes.
+REPLAY_BYTES = 65536
+#: How long the rest of a request that was answered early is read and dropped, seconds.
+DISCARD_SECONDS = 5.0
+#: Methods that may be sent twice (RFC 9110, 9.2.2).
+IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+
+_CLOSE: Field = (b"Connection", b"close")
+_KEEP_ALIVE: Field = (b"Connection", b"keep-alive")
+_CHUNKED: Field = (b"Transfer-Encoding", b"chunked")
+
+
+class Relay:
+    """The state of one exchange between its two connections."""
+
+    __slots__ = (
+        "_body_bytes",
+        "_connection",
+        "_downstream",
+        "_expects",
+        "_forward",
+        "_framing",
+        "_head_at",
+        "_incoming",
+        "_refused",
+        "_replay",
+        "_response_complete",
+        "_response_started",
+        "_sent_framing",
+        "_unsent",
+        "_upstream",
+        "_wrote_head_at",
+        "exchange",
+        "head",
+        "method",
+        "persist",
+        "request_complete",
+        "request_sent",
+        "waiting",
+    )
+
+    def __init__(
+        self, downstream: "DownstreamConnection", exchange: Exchange, head: RequestHead, framing: Framing
+    ) -> None:
+        self._downstream = downstream
+        self.exchange = exchange
+        self.head = head
+        self._framing = framing
+        self.method = head.method
+        self.persist = False
+        self.request_complete = False
+        self.request_sent = False
+        self.waiting = False
+        self._forward: Forward | None = None
+        self._refused: RefusedMessage | None = None
+        self._upstream: Upstream | None = None
+        self._connection: UpstreamConnection | None = None
+        self._unsent: list[bytes] = []
+        self._replay: list[bytes] | None = [] if framing is not Framing.NONE else None
+        self._body_bytes = 0
+        self._incoming: list[bytes] = []
+        self._sent_framing = Framing.NONE
+        self._response_started = False
+        self._response_complete = False
+        self._head_at = 0.0
+        self._wrote_head_at = 0.0
+        self._expects = False
+
+    # The request, from the downstream connection.
+
+    @property
+    def has_body(self) -> bool:
+        """Whether bytes of a body follow the head."""
+        if self._framing is Framing.LENGTH:
+            return int(self.head.get(b"content-length") or b"0") > 0
+        return self._framing is Framing.CHUNKED
+
+    def begin(self) -> None:
+        """Decide about the request, now that it is its turn."""
+        self._head_at = now = clock()
+        if self._refused is not None:
+            self.fail(self._refused.kind, self._refused.detail)
+            return
+        try:
+            action = self.exchange.receive_request(self.head, now)
+        except RefusedMessage as refused:
+            self.fail(refused.kind, refused.detail)
+            return
+        self.exchange.record.decision_seconds = clock() - now
+        if isinstance(action, Respond):
+            self._respond(action)
+            return
+        self._forward = action
+        self._expects = b"expect" in self.head.present
+        self._upstream = self._downstream.plane.upstreams[action.upstream]
+        self._upstream.acquire(self)
+        if self._connection is None and self._framing is not Framing.NONE:
+            self._downstream.gate.hold(Hold.NOT_CONNECTED)
+
+    def refuse(self, refused: RefusedMessage) -> None:
+        """Answer with an error: at once where it is this request's turn, else in its turn.
+
+        What was sent upstream of it is cut off there.
+        """
+        self.request_complete = True
+        self.persist = False
+        if self._downstream.current is not self:
+            self._refused = refused
+            return
+        if self._response_complete:
+            self._downstream.finish(self)
+            return
+        self._leave_upstream()
+        self.fail(refused.kind, refused.detail)
+
+    def receive_body(self, data: bytes) -> None:
+        """Take a piece of the request's body.
+
+        Raises:
+            RefusedMessage: the body is larger than ``request_body``.
+        """
+        if self._response_complete:
+            return
+        self._body_bytes += len(data)
+        limit = self._downstream.plane.limits.request_body
+        if limit is not None and self._body_bytes > limit:
+            raise RefusedMessage(ErrorKind.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
+        part = chunk(data) if self._framing is Framing.CHUNKED else data
+        self._unsent.append(part)
+        if self._body_bytes > REPLAY_BYTES:
+            self._replay = None
+        elif self._replay is not None:
+            self._replay.append(part)
+
+    def end_request(self, trailers: list[Field]) -> None:
+        """Take the end of the request."""
+        self.request_complete = True
+        if self._response_complete:
+            self._downstream.finish(self)
+            return
+        if self._framing is Framing.CHUNKED:
+            end = LAST_CHUNK + encode_fields(safe_trailers(trailers)) + b"\r\n"
+            self._unsent.append(end)
+            if self._replay is not None:
+                self._replay.append(end)
+
+    def write_upstream(self, started: float) -> None:
+        """Write what was collected since ``started``, where there is a connection to write to."""
+        connection = self._connection
+        if connection is None or not self._unsent:
+            return
+        parts = self._unsent
+        self._unsent = []
+        self.request_sent = self.request_complete
+        connection.write(parts)
+        now = clock()
+        record = self.exchange.record
+        if self._wrote_head_at:
+            record.overhead += now - started
+        else:
+            record.overhead += now - self._head_at - record.queue_wait - record.connect_wait
+            self._wrote_head_at = now
+        if self._connection is not None and not self._response_started:
+            self._downstream.deadline = now + self._request_timeout()
+
+    # The upstream's connection, from the pool.
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the request may be sent on a connection that may turn out to be dead."""
+        return self.method in IDEMPOTENT
+
+    def attach(self, connection: "UpstreamConnection") -> None:
+        """Take a connection; what is to be sent leaves at the next ``write_upstream``."""
+        forward, upstream = self._forward, self._upstream
+        assert forward is not None
+        assert upstream is not None
+        self.waiting = False
+        self._connection = connection
+        self.exchange.record.target = connection.target.name
+        fields = upstream.address(forward.fields, connection.target)
+        if self._framing is Framing.CHUNKED:
+            fields = [*fields, _CHUNKED]
+        head = encode_request_head(self.method, forward.target, fields)
+        self._unsent.insert(0, head)
+        self._downstream.gate.release(Hold.NOT_CONNECTED)
+
+    def fail(self, kind: ErrorKind, detail: str) -> None:
+        """Answer with an error of our own, or cut off the answer that began."""
+        self.waiting = False
+        self.exchange.record.error = kind
+        if self._response_started:
+            self._downstream.abort(self)
+            return
+        if kind in CLOSING:
+            self.persist = False
+        self._respond(self.exchange.fail(kind, detail))
+
+    def lose_upstream(self, kind: ErrorKind, detail: str, *, answered: bool) -> None:
+        """Go on without the connection: send again where that is safe, fail otherwise.
+
+        ``answered`` tells whether any byte of an answer came.
+        """
+        pooled = self._connection is not None and self._connection.served > 0
+        self._connection = None
+        if self._response_complete:
+            return
+        record = self.exchange.record
+        upstream = self._upstream
+        if upstream is None or answered or record.retries >= upstream.retries or not self._replayable():
+            if upstream is not None and not pooled:
+                upstream.note_failure(record.target)
+            self.fail(kind, detail)
+            return
+        record.retries += 1
+        self._unsent = [] if self._replay is None else list(self._replay)
+        self.request_sent = False
+        upstream.acquire(self, fresh=True)
+        self.write_upstream(clock())
+
+    # The response, from the upstream connection.
+
+    def receive_interim(self, head: ResponseHead) -> None:
+        """Pass on a 1xx head; an HTTP/1.0 client knows none (RFC 9110, 15.2)."""
+        if head.status == 100:
+            self._expects = False
+        if self.head.version == (1, 1):
+            fields = self.exchange.receive_interim(head)
+            self._incoming.append(encode_response_head(head.status, head.phrase, fields))
+
+    def receive_response_head(self, head: ResponseHead, framing: Framing) -> None:
+        """Take the final head."""
+        record = self.exchange.record
+        record.upstream_seconds = clock() - self._wrote_head_at
+        fields = self.exchange.receive_response(head)
+        version = self.head.version
+        self._sent_framing = sent = sent_framing(framing, version)
+        if sent is Framing.CHUNKED or (framing is Framing.NONE and b"transfer-encoding" in head.present):
+            fields.append(_CHUNKED)
+        if self._expects and not self.request_complete and not self._body_bytes:
+            # The client may now leave its body out, or send it: nobody can tell where a next request begins.
+            self.persist = False
+        if sent is Framing.CLOSE:
+            self.persist = False
+        self._append_connection(fields)
+        record.status = head.status
+        self._response_started = True
+        self._replay = None
+        self._incoming.append(encode_response_head(head.status, head.phrase, fields))
+
+    def receive_response_body(self, data: bytes) -> None:
+        """Take a piece of the response's body."""
+        self.exchange.record.bytes += len(data)
+        self._incoming.append(chunk(data) if self._sent_framing is Framing.CHUNKED else data)
+
+    def end_response(self, trailers: list[Field]) -> None:
+        """Take the end of the response."""
+        self._response_complete = True
+        if self._sent_framing is Framing.CHUNKED:
+            self._incoming.append(LAST_CHUNK + encode_fields(safe_trailers(trailers)) + b"\r\n")
+
+    def write_downstream(self, started: float) -> None:
+        """Write what was collected since ``started``."""
+        parts = self._incoming
+        if not parts:
+            return
+        self._incoming = []
+        self._downstream.write(parts)
+        now = clock()
+        self.exchange.record.overhead += now - started
+        if self._upstream is not None:
+            self._downstream.deadline = now + self._upstream.timeouts.idle
+
+    def finish_response(self) -> None:
+        """End the exchange, or drop the rest of a request that was answered early."""
+        self._connection = None
+        if self.request_complete:
+            self._downstream.finish(self)
+            return
+        self._unsent = []
+        self._downstream.gate.release(Hold.PEER_FULL)
+        self._downstream.deadline = clock() + DISCARD_SECONDS
+        if not self.persist:
+            self._downstream.finish(self)
+
+    # Back-pressure, from either connection.
+
+    def hold_downstream(self) -> None:
+        """Stop reading the request: the upstream does not take it."""
+        self._downstream.gate.hold(Hold.PEER_FULL)
+
+    def release_downstream(self) -> None:
+        """Read the request again."""
+        self._downstream.gate.release(Hold.PEER_FULL)
+        self._downstream.deadline = clock() + self._request_timeout()
+
+    def hold_upstream(self) -> None:
+        """Stop reading the response: the client does not take it."""
+        if self._connection is not None:
+            self._connection.gate.hold(Hold.PEER_FULL)
+            self._downstream.deadline = clock() + self._downstream.plane.limits.body_timeout
+
+    def release_upstream(self) -> None:
+        """Read the response again."""
+        if self._connection is not None and self._upstream is not None:
+            self._connection.gate.release(Hold.PEER_FULL)
+            self._downstream.deadline = clock() + self._upstream.timeouts.idle
+
+    # The ends that come from outside.
+
+    def leave(self) -> None:
+        """End the exchange because its client is gone."""
+        self._leave_upstream()
+        self._response_complete = True
+
+    def expire(self) -> None:
+        """End the exchange because its deadline passed: say whose fault it is."""
+        if self._response_complete:
+            self._downstream.abort(self)
+            return
+        held = self._connection is not None and not self._connection.gate.open
+        waits_for_client = not self.request_complete and self._downstream.gate.open
+        self._leave_upstream()
+        if held or (self._response_started and waits_for_client):
+            self._downstream.abort(self)
+        elif waits_for_client:
+            self.request_complete = True
+            self.fail(ErrorKind.REQUEST_TIMEOUT, "the request body did not come in time")
+        elif self.waiting:
+            self.fail(ErrorKind.OVERLOAD, "no upstream connection became free in time")
+        else:
+            self.fail(ErrorKind.UPSTREAM_TIMEOUT, "the upstream did not answer in time")
+
+    def _request_timeout(self) -> float:
+        """Seconds until the next step of the request: its next piece, or the response's head."""
+        if self.request_complete and self._upstream is not None:
+            return self._upstream.timeouts.response
+        return self._downstream.plane.limits.body_timeout
+
+    def _replayable(self) -> bool:
+        """Whether all that was sent of the request is at hand and may be sent twice."""
+        return self.method in IDEMPOTENT and (self._framing is Framing.NONE or self._replay is not None)
+
+    def _leave_upstream(self) -> None:
+        connection = self._connection
+        self._connection = None
+        if connection is not None:
+            connection.detach()
+        if self.waiting and self._upstream is not None:
+            self.waiting = False
+            self._upstream.withdraw(self)
+
+    def _append_connection(self, fields: list[Field]) -> None:
+        if self._downstream.plane.draining:
+            self.persist = False
+        if not self.persist:
+            fields.append(_CLOSE)
+        elif self.head.version == (1, 0):
+            fields.append(_KEEP_ALIVE)
+
+    def _respond(self, respond: Respond) -> None:
+        """Send a response of our own; the rest of the request, if any, is dropped."""
+        record = self.exchange.record
+        record.status = respond.status
+        fields = [*respond.fields, (b"Date", self._downstream.plane.http_date())]
+        if respond.status != 204:
+            fields.append((b"Content-Length", b"%d" % len(respond.body)))
+        self._append_connection(fields)
+        parts = [encode_response_head(respond.status, respond.phrase, fields)]
+        if self.method != b"HEAD" and respond.body:
+            parts.append(respond.body)
+            record.bytes = len(respond.body)
+        self._response_started = self._response_complete = True
+        self._downstream.write(parts)
+        self._downstream.gate.release(Hold.NOT_CONNECTED)
+        self.finish_response()

@@ -1,0 +1,26 @@
+"""What asyncio's transports leave to be done by hand."""
+
+import asyncio
+import socket
+import struct
+from typing import Protocol, cast
+
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+
+class _SocketOptions(Protocol):
+    def setsockopt(self, level: int, option: int, value: bytes) -> None: ...
+
+
+def abort(transport: asyncio.Transport) -> None:
+    """Close with a reset rather than an end, which would look like the end of a body."""
+    sock = cast("_SocketOptions | None", transport.get_extra_info("socket"))
+    if sock is not None and not transport.is_closing():
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
+
+
+def peer_address(transport: asyncio.Transport) -> str:
+    """Return the peer's IP address as text, ``unix`` for a unix socket."""
+    name = transport.get_extra_info("peername")
+    return str(name[0]) if isinstance(name, tuple) else "unix"

@@ -1,0 +1,252 @@
+"""One connection to an upstream target: it carries one exchange after another.
+
+A connection goes back to its pool only after a response that ended where its framing says, to a
+request that was sent whole, with no byte after it. Whatever comes on an idle connection closes it.
+"""
+
+import asyncio
+from time import perf_counter as clock
+from typing import TYPE_CHECKING, Protocol, cast
+
+import httptools
+
+from proxy.message.error import ErrorKind, RefusedMessage
+from proxy.message.framing import Framing, response_framing
+from proxy.message.head import Field, ResponseHead
+from proxy.server.flow_control import ReadGate
+
+if TYPE_CHECKING:
+    from proxy.server.relay import Relay
+
+
+class Owner(Protocol):
+    """The pool that a connection belongs to."""
+
+    def release(self, connection: "UpstreamConnection") -> None:
+        """Take back a connection whose exchange ended; it may be closing."""
+
+    def forget(self, connection: "UpstreamConnection") -> None:
+        """Note that a connection is gone."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """The wire side of an exchange's upstream leg."""
+
+    __slots__ = (
+        "_fields",
+        "_framing",
+        "_head_bytes",
+        "_head_complete",
+        "_interim",
+        "_limit",
+        "_owner",
+        "_parser",
+        "_phrase",
+        "_relay",
+        "_response_complete",
+        "_reusable",
+        "gate",
+        "idle_since",
+        "served",
+        "target",
+        "transport",
+    )
+    transport: asyncio.Transport
+    gate: ReadGate
+    _parser: httptools.HttpResponseParser
+    _fields: list[Field]
+
+    def __init__(self, owner: Owner, target: object, head_limit: int) -> None:
+        self._owner = owner
+        self.target = target
+        self._limit = head_limit
+        self._relay: Relay | None = None
+        self.idle_since = 0.0
+        self.served = 0
+        self._response_complete = False
+        self._reusable = True
+        self._head_complete = False
+
+    # The pool's side.
+
+    def attach(self, relay: "Relay") -> None:
+        """Give the connection to one exchange, until its response is complete."""
+        self._relay = relay
+        self._parser = httptools.HttpResponseParser(self)
+        self._fields = []
+        self._phrase = b""
+        self._framing = Framing.NONE
+        self._head_bytes = 0
+        self._head_complete = False
+        self._interim = False
+        self._response_complete = False
+
+    def detach(self) -> None:
+        """End the exchange here: the connection cannot carry another one."""
+        self._relay = None
+        self.transport.abort()
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing can be written any more."""
+        return self.transport.is_closing()
+
+    def write(self, parts: list[bytes]) -> None:
+        """Write the parts in order, small ones in one piece."""
+        if len(parts) == 1:
+            self.transport.write(parts[0])
+        else:
+            self.transport.writelines(parts)
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.gate = ReadGate(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came and pass it on in one write."""
+        relay = self._relay
+        if relay is None:
+            self.transport.abort()
+            return
+        started = clock()
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._reusable = False
+            if not self._response_complete:
+                self._refuse(relay, error)
+                return
+        if not self._head_complete:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._limit:
+                self._fail(relay, ErrorKind.UPSTREAM_PROTOCOL, "the response head is larger than header_bytes")
+                return
+        relay.write_downstream(started)
+        if self._response_complete:
+            self._end(relay)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the exchange, if there is one, and the pool."""
+        self._owner.forget(self)
+        relay = self._relay
+        if relay is None:
+            return
+        self._relay = None
+        if self._framing is Framing.CLOSE and self._head_complete and exc is None:
+            relay.end_response([])
+            relay.write_downstream(clock())
+            relay.finish_response()
+            return
+        answered = self._head_complete or bool(self._head_bytes)
+        relay.lose_upstream(
+            ErrorKind.UPSTREAM_RESET,
+            "the upstream closed the connection before its response was complete",
+            answered=answered,
+        )
+
+    def pause_writing(self) -> None:
+        """Stop reading the client while this leg is full."""
+        if self._relay is not None:
+            self._relay.hold_downstream()
+
+    def resume_writing(self) -> None:
+        """Read the client again."""
+        if self._relay is not None:
+            self._relay.release_downstream()
+
+    # httptools callbacks
+
+    def on_message_begin(self) -> None:
+        """Note a message that begins where none may."""
+        if self._response_complete:
+            self._reusable = False
+
+    def on_status(self, phrase: bytes) -> None:
+        """Collect the reason phrase."""
+        self._phrase += phrase
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect a field of the head, or of the trailer section."""
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Hand over the head of an interim or final response."""
+        relay = self._relay
+        if relay is None or self._response_complete:
+            return
+        parser = self._parser
+        version = (1, 1) if parser.get_http_version() == "1.1" else (1, 0)
+        head = ResponseHead(parser.get_status_code(), self._phrase, self._fields, version)
+        self._fields = []
+        self._phrase = b""
+        if parser.get_http_version() not in ("1.0", "1.1"):
+            raise RefusedMessage(ErrorKind.UPSTREAM_PROTOCOL, "the response is not HTTP/1")
+        if head.status < 200:
+            self._receive_interim(relay, head)
+            return
+        self._head_complete = True
+        self._framing = response_framing(head, relay.method)
+        self._reusable = self._framing is not Framing.CLOSE and _persists(head)
+        relay.receive_response_head(head, self._framing)
+        if self._framing is Framing.NONE:
+            self._complete(relay, [])
+
+    def on_body(self, data: bytes) -> None:
+        """Pass on a piece of the body."""
+        if self._relay is None or self._response_complete:
+            self._reusable = False
+            return
+        self._relay.receive_response_body(data)
+
+    def on_message_complete(self) -> None:
+        """Note the end of the response; an interim one has no body."""
+        if self._interim:
+            self._interim = False
+        elif self._relay is not None and not self._response_complete:
+            self._complete(self._relay, self._fields)
+
+    def _receive_interim(self, relay: "Relay", head: ResponseHead) -> None:
+        if head.status == 101:
+            raise RefusedMessage(ErrorKind.UPSTREAM_PROTOCOL, "the upstream switched protocols unasked")
+        self._interim = True
+        relay.receive_interim(head)
+
+    def _complete(self, relay: "Relay", trailers: list[Field]) -> None:
+        self._response_complete = True
+        relay.end_response(trailers)
+
+    def _end(self, relay: "Relay") -> None:
+        """Give the connection back, or close it, and let the exchange end."""
+        self._relay = None
+        self.served += 1
+        if not self._reusable or not relay.request_sent:
+            self.transport.abort()
+        self._owner.release(self)
+        relay.finish_response()
+
+    def _refuse(self, relay: "Relay", error: Exception) -> None:
+        cause = error.__context__
+        if isinstance(error, httptools.HttpParserCallbackError):
+            if not isinstance(cause, RefusedMessage):
+                raise error
+            self._fail(relay, cause.kind, cause.detail)
+            return
+        self._fail(relay, ErrorKind.UPSTREAM_PROTOCOL, f"the response is not valid HTTP/1.1: {error}")
+
+    def _fail(self, relay: "Relay", kind: ErrorKind, detail: str) -> None:
+        self._relay = None
+        self.transport.abort()
+        relay.lose_upstream(kind, detail, answered=True)
+
+
+def _persists(head: ResponseHead) -> bool:
+    """Whether the upstream keeps the connection open (RFC 9112, 9.3)."""
+    if b"connection" not in head.present:
+        return head.version == (1, 1)
+    options = head.get_list(b"connection")
+    if b"close" in options:
+        return False
+    return head.version == (1, 1) or b"keep-alive" in options

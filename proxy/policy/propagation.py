@@ -1,101 +1,338 @@
-"""What happens to the trace context of one request."""
+"""What happens to the trace context of one request.
+
+``decide`` is for requests that a rule traces, ``leave`` for all others. Neither changes the head:
+the decision names the fields to remove and those to add, and whoever sends the head applies both.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 
 from proxy.message.head import Field, RequestHead
+from proxy.policy.inbound import Inbound, extract, read
 from proxy.policy.outcome import Context, Decision, Reason
-from proxy.policy.sampling import Sampler, TraceLimit
+from proxy.policy.sampling import take_from_all
+from proxy.policy.tracing import (
+    NOTHING,
+    InvalidAction,
+    Parent,
+    ResponsePolicy,
+    TraceDecision,
+    TracingPolicy,
+    UntrustedAction,
+)
+from proxy.policy.verdict import judge
+from proxy.tracecontext import server_timing, traceparent
+from proxy.tracecontext.context import TraceContext
 from proxy.tracecontext.fault import Fault
-from proxy.tracecontext.formats import Format
+from proxy.tracecontext.formats import BAGGAGE, CONTEXT_FIELDS, FIELDS_OF, Format
+from proxy.tracecontext.ids import IdSource
+
+__all__ = [
+    "InvalidAction",
+    "Parent",
+    "ResponsePolicy",
+    "TraceDecision",
+    "TracingPolicy",
+    "UntrustedAction",
+    "decide",
+    "leave",
+    "response_fields",
+]
+
+_BAGGAGE_ALONE = frozenset((BAGGAGE,))
+_TRACESTATE_ALONE = frozenset((b"tracestate",))
+_CONTEXT_AND_BAGGAGE = CONTEXT_FIELDS | _BAGGAGE_ALONE
+# A tracestate alone is no context: without its traceparent it is discarded.
+_BEARING_FIELDS = CONTEXT_FIELDS - _TRACESTATE_ALONE
+_OTHER_FIELDS = {fmt: CONTEXT_FIELDS - fields for fmt, fields in FIELDS_OF.items()}
+
+_UNSENT = TraceDecision(Decision.NOT_SAMPLED, Reason.RATE, Context.NONE)
+_PREFLIGHT = TraceDecision(Decision.NOT_SAMPLED, Reason.PREFLIGHT, Context.NONE)
+_UNTRACED = {reason: TraceDecision(Decision.UNTRACED, reason, Context.NONE) for reason in Reason}
 
 
-class Parent(StrEnum):
-    """What an inbound, trusted decision means here."""
-
-    FOLLOW = "follow"
-    DECIDE = "decide"
-    CAP = "cap"
-
-
-class InvalidAction(StrEnum):
-    """What an invalid context gets."""
-
-    RESTART = "restart"
-    STRIP = "strip"
-    REJECT = "reject"
-    FORWARD = "forward"
-
-
-class UntrustedAction(StrEnum):
-    """What an untrusted client's context gets."""
-
-    RESTART = "restart"
-    CAP = "cap"
-    STRIP = "strip"
-
-
-@dataclass(frozen=True, slots=True)
-class ResponsePolicy:
-    """Which response fields tell the client its trace. ``trace_id_header`` is a field name as written."""
-
-    server_timing: bool = False
-    traceresponse: bool = False
-    trace_id_header: bytes | None = None
+def decide(
+    policy: TracingPolicy,
+    head: RequestHead,
+    *,
+    trusted: bool,
+    preflight: bool,
+    ids: IdSource,
+    now: float,
+) -> TraceDecision:
+    """Decide about a request that a rule traces. ``now`` is monotonic seconds."""
+    present = head.present
+    drop_baggage = not trusted and BAGGAGE in present and policy.untrusted is not UntrustedAction.CAP
+    if preflight:
+        return _decide_preflight(head, trusted=trusted, drop_baggage=drop_baggage)
+    if CONTEXT_FIELDS.isdisjoint(present):
+        return _start(policy, head, ids, now, _BAGGAGE_ALONE if drop_baggage else NOTHING)
+    found = extract(policy.extract, head)
+    if isinstance(found, Fault):
+        return _decide_invalid(policy, head, found, ids, now, trusted=trusted, drop_baggage=drop_baggage)
+    remove = _CONTEXT_AND_BAGGAGE if drop_baggage else CONTEXT_FIELDS
+    if not trusted and not _BEARING_FIELDS.isdisjoint(present):
+        if policy.untrusted is not UntrustedAction.CAP:
+            return _refuse_untrusted(policy, head, found, ids, now, remove)
+        if found is None:
+            return _start(policy, head, ids, now, remove, fault=Fault.UNTRUSTED)
+    if found is None:
+        return _start(policy, head, ids, now, remove)
+    if not found.context.trace_id:
+        return _decide_without_ids(policy, head, found, ids, now, trusted=trusted)
+    return _decide_valid(policy, head, found, ids, now, trusted=trusted)
 
 
-@dataclass(frozen=True, slots=True)
-class TracingPolicy:
-    """The ``tracing`` section merged with one rule: all that decides a matched request."""
+def leave(reason: Reason, head: RequestHead, *, trusted: bool, strip: bool) -> TraceDecision:
+    """Decide about a request that no rule matches, or whose rule leaves it alone.
 
-    sampler: Sampler
-    inject_all: bool = False  # inject: all
-    parent: Parent = Parent.FOLLOW
-    invalid: InvalidAction = InvalidAction.RESTART
-    untrusted: UntrustedAction = UntrustedAction.RESTART
-    extract: tuple[Format, ...] = (Format.TRACECONTEXT,)
-    propagators: tuple[Format, ...] = (Format.TRACECONTEXT,)
-    member_key: bytes | None = b"dd"  # tracestate.key; None: no own member is written
-    member_origin: bytes | None = b"rum"  # tracestate.origin
-    always_participate: bool = False
-    w3c_level: int = 1
-    write_threshold: bool = False
-    limits: tuple[TraceLimit, ...] = ()  # the rule's and the overall cap; all must allow
-    secret: bytes = field(default=b"", repr=False)
-    records_span: bool = False  # the proxy records a span for what it samples
-    response: ResponsePolicy = ResponsePolicy()
-    trace_url: str | None = None  # with {trace_id}
-
-
-class TraceDecision:
-    """What was decided, why, and the fields to take from and add to the head that goes upstream.
-
-    ``trace_id`` and ``span_id`` (the parent-id that the upstream sees) are lower-case hex, empty
-    where there is none; ``parent_id`` is the inbound parent-id, empty where none was believed.
-    ``remove`` holds lower-case names. ``rejected`` requests get a 400 naming ``fault``.
-    ``replaced_trace_id`` is the client's own trace-id where its context was restarted.
+    ``reason`` says which, or that it is a preflight; ``strip`` removes a trusted context too.
     """
+    present = head.present
+    drop_baggage = not trusted and BAGGAGE in present
+    if reason is Reason.PREFLIGHT:
+        return _decide_preflight(head, trusted=trusted, drop_baggage=drop_baggage)
+    if CONTEXT_FIELDS.isdisjoint(present):
+        if drop_baggage:
+            return TraceDecision(Decision.UNTRACED, reason, Context.NONE, None, _BAGGAGE_ALONE)
+        return _UNTRACED[reason]
+    if not trusted:
+        return TraceDecision(
+            Decision.UNTRACED, reason, Context.STRIPPED, Fault.UNTRUSTED, _CONTEXT_AND_BAGGAGE
+        )
+    if strip:
+        return TraceDecision(Decision.UNTRACED, reason, Context.STRIPPED, None, CONTEXT_FIELDS)
+    decision = TraceDecision(Decision.UNTRACED, reason, Context.FORWARDED)
+    context = read(Format.TRACECONTEXT, head)
+    if context is not None:
+        decision.trace_id = context.trace_id
+        decision.span_id = decision.parent_id = context.span_id
+        decision.flags = traceparent.encode_flags(sampled=bool(context.sampled), random=context.random)
+    return decision
 
-    __slots__ = (
-        "add",
-        "context",
-        "decision",
-        "fault",
-        "parent_id",
-        "reason",
-        "remove",
-        "replaced_trace_id",
-        "span_id",
-        "trace_id",
+
+def response_fields(policy: TracingPolicy, decision: TraceDecision) -> list[Field]:
+    """Return the fields that tell the client its trace: none where no context is left, or it has no ids."""
+    response = policy.response
+    if not decision.trace_id or decision.context is Context.NONE or decision.context is Context.STRIPPED:
+        return []
+    fields: list[Field] = []
+    if response.server_timing or response.traceresponse:
+        value = b"00-" + decision.trace_id + b"-" + decision.span_id + b"-" + decision.flags
+        if response.server_timing:
+            fields.append((b"Server-Timing", server_timing.encode(value)))
+        if response.traceresponse:
+            fields.append((b"traceresponse", value))
+    if response.trace_id_header is not None:
+        fields.append((response.trace_id_header, decision.trace_id))
+    return fields
+
+
+def _decide_preflight(head: RequestHead, *, trusted: bool, drop_baggage: bool) -> TraceDecision:
+    """A preflight begins no trace, and none that came with it goes on: browsers send none with theirs."""
+    if CONTEXT_FIELDS.isdisjoint(head.present):
+        if not drop_baggage:
+            return _PREFLIGHT
+        return TraceDecision(Decision.NOT_SAMPLED, Reason.PREFLIGHT, Context.NONE, None, _BAGGAGE_ALONE)
+    return TraceDecision(
+        Decision.NOT_SAMPLED,
+        Reason.PREFLIGHT,
+        Context.STRIPPED,
+        None if trusted else Fault.UNTRUSTED,
+        _CONTEXT_AND_BAGGAGE if drop_baggage else CONTEXT_FIELDS,
     )
-    decision: Decision
-    reason: Reason
-    context: Context
-    fault: Fault | None
-    trace_id: bytes
-    span_id: bytes
-    parent_id: bytes
-    replaced_trace_id: bytes
-    remove: frozenset[bytes]
-    add: Sequence[Field]
+
+
+def _start(
+    policy: TracingPolicy,
+    head: RequestHead,
+    ids: IdSource,
+    now: float,
+    remove: frozenset[bytes],
+    *,
+    context: Context = Context.STARTED,
+    fault: Fault | None = None,
+    replaced_trace_id: bytes = b"",
+) -> TraceDecision:
+    """Decide by rate, as if no context came."""
+    trace_id = ids.trace_id()
+    sampler = policy.sampler
+    sampled = sampler.randomness(head, trace_id) >= sampler.threshold
+    reason = Reason.RATE
+    if sampled and policy.limits and not take_from_all(policy.limits, now):
+        sampled, reason = False, Reason.RATE_LIMIT
+    sent = sampled or policy.inject_all
+    if not sent and context is Context.STARTED:
+        if reason is Reason.RATE and remove is NOTHING:
+            return _UNSENT
+        return TraceDecision(Decision.NOT_SAMPLED, reason, Context.NONE, fault, remove)
+    span_id = ids.span_id()
+    return TraceDecision(
+        Decision.SAMPLED if sampled else Decision.NOT_SAMPLED,
+        reason,
+        context,
+        fault,
+        remove,
+        policy.writer.start(trace_id, span_id, sampled=sampled, by_rate=True) if sent else (),
+        trace_id,
+        span_id,
+        policy.writer.flags(sampled=sampled),
+        replaced_trace_id=replaced_trace_id,
+    )
+
+
+def _decide_invalid(
+    policy: TracingPolicy,
+    head: RequestHead,
+    fault: Fault,
+    ids: IdSource,
+    now: float,
+    *,
+    trusted: bool,
+    drop_baggage: bool,
+) -> TraceDecision:
+    action = policy.invalid
+    if action is InvalidAction.FORWARD and not trusted:
+        # What nobody could read cannot be capped either.
+        strip = policy.untrusted is UntrustedAction.STRIP
+        action = InvalidAction.STRIP if strip else InvalidAction.RESTART
+        fault = Fault.UNTRUSTED
+    if action is InvalidAction.REJECT:
+        return TraceDecision(Decision.REJECTED, Reason.INVALID_CONTEXT, Context.REJECTED, fault)
+    if action is InvalidAction.FORWARD:
+        return TraceDecision(Decision.UNTRACED, Reason.INVALID_CONTEXT, Context.FORWARDED, fault)
+    if action is InvalidAction.STRIP:
+        return TraceDecision(
+            Decision.UNTRACED, Reason.INVALID_CONTEXT, Context.STRIPPED, fault, _CONTEXT_AND_BAGGAGE
+        )
+    remove = _CONTEXT_AND_BAGGAGE if drop_baggage else CONTEXT_FIELDS
+    return _start(policy, head, ids, now, remove, context=Context.RESTARTED, fault=fault)
+
+
+def _refuse_untrusted(
+    policy: TracingPolicy,
+    head: RequestHead,
+    found: Inbound | None,
+    ids: IdSource,
+    now: float,
+    remove: frozenset[bytes],
+) -> TraceDecision:
+    fault = Fault.UNTRUSTED
+    if policy.untrusted is UntrustedAction.STRIP:
+        return TraceDecision(Decision.UNTRACED, Reason.INVALID_CONTEXT, Context.STRIPPED, fault, remove)
+    replaced = b"" if found is None else found.context.trace_id
+    return _start(
+        policy, head, ids, now, remove, context=Context.RESTARTED, fault=fault, replaced_trace_id=replaced
+    )
+
+
+def _decide_without_ids(
+    policy: TracingPolicy, head: RequestHead, found: Inbound, ids: IdSource, now: float, *, trusted: bool
+) -> TraceDecision:
+    """A decision that came alone (``b3: 0``) holds for the trace that begins here.
+
+    A denial that stands goes on as it came, and nothing beside it: other formats could contradict.
+    """
+    trace_id = ids.trace_id()
+    verdict = judge(policy, head, found, trace_id, now, trusted=trusted)
+    sampled = verdict.sampled
+    fault = found.fault if trusted else Fault.UNTRUSTED
+    if not sampled and not policy.inject_all:
+        if found.context.sampled:
+            return TraceDecision(Decision.NOT_SAMPLED, verdict.reason, Context.NONE, fault, CONTEXT_FIELDS)
+        others = _OTHER_FIELDS[found.format]
+        return TraceDecision(Decision.NOT_SAMPLED, verdict.reason, Context.FORWARDED, fault, others)
+    span_id = ids.span_id()
+    writer = policy.writer
+    return TraceDecision(
+        Decision.SAMPLED if sampled else Decision.NOT_SAMPLED,
+        verdict.reason,
+        Context.STARTED,
+        fault,
+        CONTEXT_FIELDS,
+        writer.start(trace_id, span_id, sampled=sampled, by_rate=verdict.reason is Reason.RATE),
+        trace_id,
+        span_id,
+        writer.flags(sampled=sampled),
+    )
+
+
+def _decide_valid(
+    policy: TracingPolicy, head: RequestHead, found: Inbound, ids: IdSource, now: float, *, trusted: bool
+) -> TraceDecision:
+    theirs = found.context
+    verdict = judge(policy, head, found, theirs.trace_id, now, trusted=trusted)
+    sampled = verdict.sampled
+    decision = Decision.SAMPLED if sampled else Decision.NOT_SAMPLED
+    fault = found.fault if trusted else Fault.UNTRUSTED
+    if (
+        sampled is not theirs.sampled
+        or (sampled and policy.records_span)
+        or policy.always_participate
+        or verdict.ot_changed
+        or not theirs.span_id
+    ):
+        ours = _next_context(theirs, ids.span_id(), sampled)
+        add = policy.writer.proceed(ours, found.members, verdict.ot, ot_changed=verdict.ot_changed)
+        context, remove, span_id = Context.CONTINUED, CONTEXT_FIELDS, ours.span_id
+    else:
+        remove, add = _complete(policy, head, found, trusted=trusted)
+        context, span_id = Context.FORWARDED, theirs.span_id
+    return TraceDecision(
+        decision,
+        verdict.reason,
+        context,
+        fault,
+        remove,
+        add,
+        theirs.trace_id,
+        span_id,
+        traceparent.encode_flags(sampled=sampled, random=theirs.random),
+        theirs.span_id,
+    )
+
+
+def _next_context(theirs: TraceContext, span_id: bytes, sampled: bool) -> TraceContext:
+    return TraceContext(
+        theirs.trace_id,
+        span_id,
+        sampled,
+        theirs.random,
+        theirs.debug and sampled,
+        theirs.narrow,
+        theirs.priority,
+        theirs.origin,
+        theirs.tags,
+    )
+
+
+def _complete(
+    policy: TracingPolicy, head: RequestHead, found: Inbound, *, trusted: bool
+) -> tuple[frozenset[bytes], Sequence[Field]]:
+    """Make the other formats of a forwarded context say the same: add what lacks, replace what contradicts.
+
+    A format that is not propagated stays as it came, but an untrusted client's must not contradict:
+    it would undo the cap.
+    """
+    propagators = policy.propagators
+    remove = NOTHING if found.fault is None else _TRACESTATE_ALONE
+    came = not _OTHER_FIELDS[found.format].isdisjoint(head.present)
+    if not came and (propagators == (found.format,) or not propagators):
+        return remove, ()
+    missing = set()
+    for fmt, fields in FIELDS_OF.items():
+        if fmt is found.format:
+            continue
+        if fields.isdisjoint(head.present):
+            missing.add(fmt)
+            continue
+        other = read(fmt, head)
+        if other is None or not other.agrees_with(found.context):
+            missing.add(fmt)
+            if fmt in propagators or not trusted:
+                remove |= fields
+            elif other is None and fmt is Format.TRACECONTEXT:
+                remove |= _TRACESTATE_ALONE
+    written = [fmt for fmt in propagators if fmt in missing]
+    if not written:
+        return remove, ()
+    return remove, policy.writer.complete(written, found.context, found.members)

@@ -32,6 +32,9 @@ FIELD_NAMES: Mapping[Format, tuple[str, ...]] = {
     ),
 }
 
-#: The field names of every known format, lower case, as bytes.
-CONTEXT_FIELDS = frozenset(name.encode() for names in FIELD_NAMES.values() for name in names)
+#: The same names as bytes, and those of every known format together.
+FIELDS_OF: Mapping[Format, frozenset[bytes]] = {
+    fmt: frozenset(name.encode() for name in names) for fmt, names in FIELD_NAMES.items()
+}
+CONTEXT_FIELDS = frozenset().union(*FIELDS_OF.values())
 BAGGAGE = b"baggage"

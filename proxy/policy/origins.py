@@ -1,0 +1,71 @@
+"""Which origins are allowed, https://www.rfc-editor.org/rfc/rfc6454#section-7.
+
+An entry is one origin, all subdomains of a host (``https://*.example.com``: one label or more, not
+``https://example.com``), or ``*`` for every origin.
+"""
+
+import re
+from collections.abc import Sequence
+
+_ENTRY = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>(?:\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]+))?"
+)
+_LABELS = re.compile(rb"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+def normalize_origin(entry: str) -> str:
+    """Return an entry of ``allow_origins`` as browsers write it; raises ValueError saying what to write."""
+    if entry in ("*", "null"):
+        return entry
+    if "://" not in entry:
+        raise ValueError(f"{entry!r} has no scheme; write https://{entry.lstrip('/') or 'app.example.com'}")
+    found = _ENTRY.match(entry)
+    if found is None:
+        raise ValueError(f"{entry!r} is no origin; {_EXAMPLES}")
+    rest = entry[found.end() :]
+    scheme, host, port = found["scheme"].lower(), found["host"].lower(), found["port"]
+    origin = (
+        f"{scheme}://{host}" if port in (None, _DEFAULT_PORTS.get(scheme)) else f"{scheme}://{host}:{port}"
+    )
+    if rest.startswith(("/", "?", "#")):
+        raise ValueError(f"{entry!r} has a path, and origins have none; write {origin}")
+    if rest:
+        raise ValueError(f"{entry!r} is no origin; {_EXAMPLES}")
+    return origin
+
+
+_EXAMPLES = "write https://app.example.com, https://*.example.com or '*'"
+
+
+class Origins:
+    """The origins of a config; an exact one is found by one look-up, a subdomain by one a label."""
+
+    __slots__ = ("_domains", "_exact", "every")
+
+    def __init__(self, entries: Sequence[str]) -> None:
+        """Raises ValueError as ``normalize_origin`` does."""
+        origins = [normalize_origin(entry).encode() for entry in entries]
+        self.every = b"*" in origins
+        self._exact = frozenset(origin for origin in origins if b"*" not in origin)
+        #: (scheme with "://", the domain with its leading dot and any port).
+        self._domains = frozenset(
+            (scheme + b"://", domain[1:])
+            for scheme, _, domain in (origin.partition(b"://") for origin in origins)
+            if domain.startswith(b"*.")
+        )
+
+    def allow(self, origin: bytes) -> bool:
+        """Return whether the value of an Origin field is among them."""
+        if self.every or origin in self._exact:
+            return True
+        return bool(self._domains) and self._is_subdomain(origin)
+
+    def _is_subdomain(self, origin: bytes) -> bool:
+        scheme, separator, host = origin.partition(b"://")
+        dot = host.find(b".")
+        while dot >= 0:
+            if (scheme + separator, host[dot:]) in self._domains:
+                return _LABELS.fullmatch(host, 0, dot) is not None
+            dot = host.find(b".", dot + 1)
+        return False

@@ -7,7 +7,7 @@ one is called only when every rule before it is known not to match.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -91,7 +91,6 @@ class _Index:
         "_groups",
         "_has_more",
         "_matches",
-        "_methods_matter",
         "_numbers_of",
         "_on_error",
         "_results",
@@ -111,7 +110,6 @@ class _Index:
                     grouped.setdefault(key, []).append(number)
         self._groups = {key: _Group(numbers, matches) for key, numbers in grouped.items()}
         self._base = self._groups.pop((None, None))
-        self._methods_matter = any(method is not None for _, method in self._groups)
         self._field_names = frozenset(pair[0] for pair, _ in self._groups if pair is not None)
         self._expression_of: dict[str, int] = {}
         self._numbers_of: list[list[int]] = []
@@ -138,26 +136,26 @@ class _Index:
             return self._results[best]
         unfinished = self._base.unfinished(located, target)
         if self._groups:
-            for group in self._groups_of(method, head):
+            for group in self._find_groups(method, head):
                 best = min(best, group.first(located, target))
-                unfinished += group.unfinished(located, target)
+                if group.has_unfinished:
+                    unfinished += group.unfinished(located, target)
         found: list[int] | None = None
         if self._first_expression < best:
             found = self._expressions.search(url)
             best = self._first_of(found, best, located, target, method, head)
+        if not unfinished:
+            return self._results[best]
         return self._results[self._settle(unfinished, best, found, url, method, head)]
 
-    def _groups_of(self, method: bytes, head: RequestHead | None) -> Iterator["_Group"]:
-        if self._methods_matter and (group := self._groups.get((None, method))) is not None:
-            yield group
-        if head is None or self._field_names.isdisjoint(head.present):
-            return
-        for (_, value), name in zip(head.fields, head.names, strict=True):
-            if name in self._field_names:
-                pair = (name, value.strip(OWS))
-                for key in ((pair, None), (pair, method)):
-                    if (group := self._groups.get(key)) is not None:
-                        yield group
+    def _find_groups(self, method: bytes, head: RequestHead | None) -> list["_Group"]:
+        keys: list[_Key] = [(None, method)]
+        if head is not None and not self._field_names.isdisjoint(head.present):
+            for (_, value), name in zip(head.fields, head.names, strict=True):
+                if name in self._field_names:
+                    pair = (name, value.strip(OWS))
+                    keys += (pair, None), (pair, method)
+        return [group for key in keys if (group := self._groups.get(key)) is not None]
 
     def _first_of(
         self, found: list[int], best: int, url: str, target: str, method: bytes, head: RequestHead | None

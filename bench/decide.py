@@ -1,0 +1,115 @@
+"""What matching costs for a URL, in microseconds: ``python -m bench.decide``.
+
+The URLs vary, as real ones do: an automaton that keeps seeing one URL answers from its cache.
+"""
+
+import gc
+import random
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple
+
+from proxy.message.head import Field, RequestHead
+from proxy.policy.propagation import TracingPolicy
+from proxy.policy.rules import Match, Rule, RuleSet
+from proxy.policy.sampling import Sampler
+
+REQUESTS = 20_000
+WARM_UP = 2_000
+FIELDS: list[Field] = [
+    (b"Host", b"api.example.com"),
+    (b"User-Agent", b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+    (b"Accept", b"application/json"),
+    (b"Accept-Encoding", b"gzip, deflate, br, zstd"),
+    (b"Accept-Language", b"en-US,en;q=0.5"),
+    (b"Origin", b"https://app.example.com"),
+    (b"Cookie", b"sid=0123456789abcdef"),
+    (b"Connection", b"keep-alive"),
+]
+
+
+class Scenario(NamedTuple):
+    name: str
+    matches: list[Match]
+    make_authority_and_target: Callable[[random.Random], tuple[str, str]]
+
+
+def few_authority_and_target(source: random.Random) -> tuple[str, str]:
+    path = source.choice(["checkout", "cart", "api", "static"])
+    return "api.example.com", f"/{path}/{source.getrandbits(64):x}?page={source.randrange(1000)}"
+
+
+def many_authority_and_target(source: random.Random) -> tuple[str, str]:
+    service = source.randrange(12_000)
+    return f"api{service % 100}.example.com", f"/service-{service}/{source.getrandbits(64):x}"
+
+
+def domain_authority_and_target(source: random.Random) -> tuple[str, str]:
+    tenant = source.choice(["www", "api", "eu.api"])
+    authority = f"{tenant}.my-api-domain{source.randrange(1_300)}.com"
+    return authority, f"/v1/{source.getrandbits(64):x}/items?id={source.randrange(10**6)}"
+
+
+SCENARIOS = [
+    Scenario(
+        "3 rules",
+        [
+            Match(prefix="https://api.example.com/checkout/"),
+            Match(prefix="/cart/"),
+            Match(prefix="https://api.example.com/api/", methods=frozenset({b"GET"})),
+        ],
+        few_authority_and_target,
+    ),
+    Scenario(
+        "10,000 prefixes",
+        [Match(prefix=f"https://api{i % 100}.example.com/service-{i}/") for i in range(10_000)],
+        many_authority_and_target,
+    ),
+    Scenario(
+        "1,000 expressions",
+        [Match(regex=rf"https://.*\.my-api-domain{i}\.com/") for i in range(1_000)],
+        domain_authority_and_target,
+    ),
+]
+
+
+def ignore(name: str, error: Exception) -> None:
+    """Nothing here has a function to fail."""
+
+
+def build_rules(matches: list[Match]) -> RuleSet:
+    tracing = TracingPolicy(Sampler(Decimal(10)))
+    return RuleSet([Rule(f"rule-{i}", match, tracing) for i, match in enumerate(matches)], ignore)
+
+
+def measure_matching(scenario: Scenario) -> list[int]:
+    """Return how long each request took, in nanoseconds, sorted."""
+    rules = build_rules(scenario.matches)
+    source = random.Random(0)
+    took = []
+    for _ in range(WARM_UP + REQUESTS):
+        authority, target = scenario.make_authority_and_target(source)
+        url = f"https://{authority}{target}"
+        head = RequestHead(b"GET", target.encode(), FIELDS)
+        started = time.perf_counter_ns()
+        rules.match(url, target, b"GET", head)
+        took.append(time.perf_counter_ns() - started)
+    return sorted(took[WARM_UP:])
+
+
+def report(name: str, took: list[int]) -> None:
+    median, p99 = took[len(took) // 2] / 1000, took[len(took) * 99 // 100] / 1000
+    print(f"| {name:<32} | {median:>9.2f} | {p99:>6.2f} |")
+
+
+def main() -> None:
+    print(f"| {'':<32} | median us | p99 us |")
+    print(f"|{'-' * 34}|{'-' * 10}:|{'-' * 7}:|")
+    gc.disable()
+    for scenario in SCENARIOS:
+        report(f"match, {scenario.name}", measure_matching(scenario))
+
+
+if __name__ == "__main__":
+    main()

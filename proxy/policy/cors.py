@@ -37,7 +37,7 @@ class PreflightOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CorsPolicy:
-    """The ``cors`` section. ``max_age`` is whole seconds. Raises ValueError for what is no origin."""
+    """The ``cors`` section. ``max_age`` is whole seconds, ``allow_origins`` as ``Origins`` takes them."""
 
     mode: CorsMode = CorsMode.AUGMENT
     allow_origins: tuple[str, ...] = ()
@@ -206,13 +206,11 @@ def amend_response(
     ``fields`` are the upstream's, or those of an error of the proxy's own; ``response`` tells which
     fields about the trace are in them (None: none), to be exposed to the origins that are allowed.
     """
-    match policy.mode:
-        case CorsMode.OFF:
-            return fields
-        case CorsMode.AUGMENT:
-            return fields if response is None else _expose_augmented(head, fields, response)
-        case CorsMode.ANSWER:
-            return _answer_response(policy, head, fields, response)
+    if policy.mode is CorsMode.ANSWER:
+        return _answer_response(policy, head, fields, response)
+    if policy.mode is CorsMode.OFF or response is None:
+        return fields
+    return _expose_augmented(head, fields, response)
 
 
 def _expose_augmented(head: RequestHead, fields: list[Field], response: ResponsePolicy) -> list[Field]:

@@ -7,35 +7,7 @@ An entry is one origin, all subdomains of a host (``https://*.example.com``: one
 import re
 from collections.abc import Sequence
 
-_ENTRY = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>(?:\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]+))?"
-)
 _LABELS = re.compile(rb"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
-
-
-def normalize_origin(entry: str) -> str:
-    """Return an entry of ``allow_origins`` as browsers write it; raises ValueError saying what to write."""
-    if entry in ("*", "null"):
-        return entry
-    if "://" not in entry:
-        raise ValueError(f"{entry!r} has no scheme; write https://{entry.lstrip('/') or 'app.example.com'}")
-    found = _ENTRY.match(entry)
-    if found is None:
-        raise ValueError(f"{entry!r} is no origin; {_EXAMPLES}")
-    rest = entry[found.end() :]
-    scheme, host, port = found["scheme"].lower(), found["host"].lower(), found["port"]
-    origin = (
-        f"{scheme}://{host}" if port in (None, _DEFAULT_PORTS.get(scheme)) else f"{scheme}://{host}:{port}"
-    )
-    if rest.startswith(("/", "?", "#")):
-        raise ValueError(f"{entry!r} has a path, and origins have none; write {origin}")
-    if rest:
-        raise ValueError(f"{entry!r} is no origin; {_EXAMPLES}")
-    return origin
-
-
-_EXAMPLES = "write https://app.example.com, https://*.example.com or '*'"
 
 
 class Origins:
@@ -44,8 +16,8 @@ class Origins:
     __slots__ = ("_domains", "_exact", "every")
 
     def __init__(self, entries: Sequence[str]) -> None:
-        """Raises ValueError as ``normalize_origin`` does."""
-        origins = [normalize_origin(entry).encode() for entry in entries]
+        """``entries`` are as browsers write origins: lower case, without a default port."""
+        origins = [entry.encode() for entry in entries]
         self.every = b"*" in origins
         self._exact = frozenset(origin for origin in origins if b"*" not in origin)
         #: (scheme with "://", the domain with its leading dot and any port).

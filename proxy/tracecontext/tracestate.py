@@ -47,13 +47,12 @@ def encode(leading: Sequence[bytes], others: Sequence[bytes]) -> bytes:
     The leading ones are never dropped. Of the others at least 512 characters stay: whole members go,
     first those longer than 128 characters, from the right.
     """
-    kept = list(others)
-    if len(kept) + len(leading) > MAX_MEMBERS:
-        del kept[MAX_MEMBERS - len(leading) :]
+    kept = others[: MAX_MEMBERS - len(leading)]
+    value = b",".join([*leading, *kept])
+    if len(value) <= MAX_CHARACTERS:
+        return value
     excess = sum(map(len, kept)) + len(kept) - 1 - MAX_CHARACTERS
-    if excess > 0:
-        kept = _shorten(kept, excess)
-    return b",".join([*leading, *kept])
+    return b",".join([*leading, *_shorten(kept, excess)])
 
 
 def valid_key(key: bytes) -> bool:
@@ -69,7 +68,7 @@ def value_of(members: Sequence[bytes], prefix: bytes) -> bytes | None:
     return None
 
 
-def _shorten(members: list[bytes], excess: int) -> list[bytes]:
+def _shorten(members: Sequence[bytes], excess: int) -> list[bytes]:
     kept = []
     for member in reversed(members):
         if excess > 0 and len(member) > _LONG_MEMBER:

@@ -1,0 +1,159 @@
+"""``limits``, ``admin``, ``records``, ``spans`` and ``lint``: the process and what it tells."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from proxy.config.addresses import ADDRESS, Address, TcpAddress
+from proxy.config.fields import Items, Keyed, Leaf, as_scalar, choice, optional
+from proxy.config.names import HEADER_SECRET, SECRET, HeaderName, Text, check_token, read_url
+from proxy.config.quantities import duration, integer, size
+from proxy.config.section import Section
+
+
+class Limits(Section):
+    """What a client may ask for; for the whole process group."""
+
+    example: ClassVar[str] = "{header_bytes: 32KiB, connections: 10000}"
+
+    header_bytes: Annotated[int, size("32KiB")] = Field(
+        default=32 * 1024, description="Of a request's head; 431 or 414."
+    )
+    headers: Annotated[int, integer(1, 100_000, 100)] = Field(
+        default=100, description="Header lines of a request; 431."
+    )
+    request_body: Annotated[int | None, optional(size("10MiB"))] = Field(
+        default=None, description="Of a request's body; 413. null: any."
+    )
+    connections: Annotated[int, integer(1, 10_000_000, 10_000)] = Field(
+        default=10_000, description="Clients' connections at once."
+    )
+    header_timeout: Annotated[float, duration("10s")] = Field(
+        default=10.0, description="To a complete request head."
+    )
+    keepalive_timeout: Annotated[float, duration("75s")] = Field(
+        default=75.0, description="To the next request of a connection."
+    )
+    body_timeout: Annotated[float, duration("60s")] = Field(
+        default=60.0, description="Between two pieces of a request's body."
+    )
+
+
+class ReadyMode(StrEnum):
+    """Which upstreams need a healthy target."""
+
+    ANY = "any"
+    ALL = "all"
+    NAMED = "named"
+
+
+class Ready(Section):
+    """When /readyz answers 200: one of the words, or the names of ``upstreams``."""
+
+    example: ClassVar[str] = "any, all or [checkout]"
+    short_form: ClassVar[Mapping[str, Any]] = {"enum": ["any", "all"]}
+
+    mode: Annotated[ReadyMode, choice(ReadyMode)] = ReadyMode.ANY
+    upstreams: Annotated[tuple[Text, ...], Items("[checkout]", at_least=1)] = ()
+
+    @classmethod
+    def expand(cls, data: object) -> object:
+        """Read a word or a list of names."""
+        if isinstance(data, (list, tuple)):
+            return {"mode": ReadyMode.NAMED, "upstreams": data}
+        if isinstance(data, Mapping):
+            raise ValueError(f"is a mapping: write {cls.example}")
+        text = as_scalar(data, cls.example).text
+        if text not in ("any", "all"):
+            raise ValueError(f"is {as_scalar(data, '').describe()}: write {cls.example}")
+        return {"mode": text}
+
+
+class Admin(Section):
+    """Metrics, health and the explorer."""
+
+    example: ClassVar[str] = "{listen: 127.0.0.1:9901}"
+
+    listen: Annotated[Address | None, optional(ADDRESS)] = Field(
+        default=TcpAddress("127.0.0.1", 9901), description="host:port or unix:/path; null: no admin server."
+    )
+    token: Annotated[str | None, optional(SECRET)] = Field(
+        default=None, description="What Authorization: Bearer must carry, but for metrics and health."
+    )
+    ready: Ready = Field(
+        default=Ready.model_validate("any"), description="Which upstreams need a healthy target."
+    )
+
+
+class QueryRecording(StrEnum):
+    """What records keep of a query."""
+
+    REDACT = "redact"
+    KEEP = "keep"
+
+
+class Records(Section):
+    """What is written down of a request."""
+
+    example: ClassVar[str] = "{query: redact}"
+
+    query: Annotated[QueryRecording, choice(QueryRecording)] = Field(
+        default=QueryRecording.REDACT, description="Query values in the access log, spans and the explorer."
+    )
+
+
+class AccessLog(StrEnum):
+    """Which requests are logged."""
+
+    OFF = "off"
+    ERRORS = "errors"
+    SAMPLED = "sampled"
+    ALL = "all"
+
+
+class Spans(Section):
+    """The proxy's own spans."""
+
+    example: ClassVar[str] = "{otlp: http://127.0.0.1:4318/v1/traces}"
+
+    otlp: Annotated[
+        str | None, optional(Leaf(read_url, "a URL, such as http://127.0.0.1:4318/v1/traces"))
+    ] = Field(
+        default=None,
+        description="An OTLP collector, such as http://127.0.0.1:4318/v1/traces; null: no spans.",
+    )
+    service_name: Text = Field(default="traceward", description="service.name of the spans.")
+    headers: Annotated[
+        Mapping[HeaderName, Annotated[str, HEADER_SECRET]], Keyed("{authorization: Bearer abc}", check_token)
+    ] = Field(default={}, description="Sent to the collector.")
+    queue: Annotated[int, integer(1, 1_000_000, 2048)] = Field(
+        default=2048, description="Spans that may wait; more are dropped and counted."
+    )
+
+
+class LintCode(StrEnum):
+    """A warning's name."""
+
+    RATE_RANGE = "rate-range"
+    MATCHES_ALL = "matches-all"
+    SHADOWED = "shadowed"
+    PREFIX_WITHOUT_SLASH = "prefix-without-slash"
+    REGEX_FOR_PREFIX = "regex-for-prefix"
+    UNNAMED_RULE = "unnamed-rule"
+    SCHEME_UNSERVED = "scheme-unserved"
+    TRUST_ALL_EXPOSED = "trust-all-exposed"
+    NO_SPAN_RECORDED = "no-span-recorded"
+    ADMIN_EXPOSED = "admin-exposed"
+    NO_UPSTREAM = "no-upstream"
+
+
+class Lint(Section):
+    """Warnings of check that are meant to be so."""
+
+    example: ClassVar[str] = "{ignore: [unnamed-rule]}"
+
+    ignore: Annotated[tuple[Annotated[LintCode, choice(LintCode)], ...], Items("[unnamed-rule]")] = Field(
+        default=(), description="Codes of warnings to leave out."
+    )

@@ -1,0 +1,88 @@
+"""What every mapping of the config has in common: unknown keys, missing keys, checks across keys."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema
+
+from proxy.config.fields import MISSING, UNKNOWN, alternatives, describe, located, messages, nearest
+from proxy.config.problem import Location
+
+
+class Section(BaseModel):
+    """A mapping with known keys. Its problems are found all at once, whatever else is wrong in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    #: What to write, for who wrote something else.
+    example: ClassVar[str]
+    #: What an editor should take beside the mapping.
+    short_form: ClassVar[Mapping[str, Any] | None] = None
+
+    @classmethod
+    def expand(cls, data: object) -> object:
+        """Return the mapping that a short form stands for."""
+        return data
+
+    @classmethod
+    def check(cls, data: Mapping[str, object]) -> Iterable[tuple[Location, str]]:
+        """Yield the problems that one key alone does not show; ``data`` is not validated."""
+        return ()
+
+    def complete(self) -> Self:
+        """Return the section with what follows from several of its keys."""
+        return self
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _validate(cls, data: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(data, cls):
+            return data
+        data = cls.expand(data)
+        if isinstance(data, cls):
+            return data
+        if not isinstance(data, Mapping):
+            raise ValueError(f"is {describe(data)}: write a mapping, such as {cls.example}")
+        problems = list(cls.check(data))
+        try:
+            section = handler(data)
+        except ValidationError as error:
+            problems += [(location, cls._translate(location, text)) for location, text in messages(error)]
+        if problems:
+            raise located(problems)
+        return section.complete()
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """Return the keys that users may write."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
+
+    @classmethod
+    def _translate(cls, location: Location, text: str) -> str:
+        if len(location) != 1:
+            return text
+        key = str(location[0])
+        if text == MISSING:
+            fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+            examples = fields[key].examples or []
+            return f"is missing: write {key}: {examples[0]}" if examples else "is missing"
+        if text == UNKNOWN:
+            near = nearest(key, cls.keys())
+            return f"{UNKNOWN}: write {near or alternatives(cls.keys())}"
+        return text
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Add the short form."""
+        written = handler(schema)
+        return written if cls.short_form is None else {"anyOf": [cls.short_form, written]}

@@ -1,0 +1,103 @@
+"""What to say where a file is not YAML, in words that name the remedy."""
+
+import re
+
+import yaml
+
+from proxy.config.problem import START, Place
+
+_ADDRESS = re.compile(r"(?<!['\"\w])\[[0-9A-Fa-f:.%]*:[0-9A-Fa-f:.%]*\](:\d+)?")
+_REFERENCE = re.compile(r"(?<!['\"\w])\$?\$\{[^}]*\}?")
+# Everything that a YAML stream may hold; https://yaml.org/spec/1.2.2/#51-character-set.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_INDICATORS = "*&@`%!|>"
+
+
+class NotText(ValueError):
+    """Bytes that cannot be YAML, with the place of the first wrong one."""
+
+    def __init__(self, place: Place, message: str) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+def decode(content: bytes) -> str:
+    """Decode a file; raises NotText where it is not UTF-8 or has characters that YAML does not allow."""
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode()
+        raise NotText(_place_after(before), f"is not UTF-8: byte 0x{content[error.start]:02x}") from None
+    found = _FORBIDDEN.search(text)
+    if found is not None:
+        code = f"U+{ord(found[0]):04X}"
+        raise NotText(
+            _place_after(text[: found.start()]), f"has the character {code}, which YAML does not allow"
+        )
+    return text
+
+
+def _place_after(text: str) -> Place:
+    lines = re.split(r"\r\n|[\n\r]", text)
+    return Place(len(lines), len(lines[-1]) + 1)
+
+
+def explain_syntax(error: Exception, text: str) -> tuple[Place, str]:
+    """Return where a parser stumbled over ``text``, and what to write instead."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return START, f"is not YAML: {error}"
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return START, f"is not YAML: {error.problem}"
+    place = Place(mark.line + 1, mark.column + 1)
+    lines = re.split(r"\r\n|[\n\r]", text)
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    quoted = _unquoted_reference(line, mark.column)
+    if quoted is not None:
+        column, what = quoted
+        return Place(place.line, column), f"is not YAML: put quotes around it: {_quote(what)}"
+    opened = _unclosed(error)
+    if opened is not None:
+        return opened, "is not YAML: what starts here is never closed"
+    return place, f"is not YAML: {_advice(error, line, mark.column)}"
+
+
+def _unquoted_reference(line: str, column: int) -> tuple[int, str] | None:
+    for pattern in (_ADDRESS, _REFERENCE):
+        for found in pattern.finditer(line):
+            if found.start() <= column <= found.end():
+                return found.start() + 1, found[0]
+    return None
+
+
+def _unclosed(error: yaml.MarkedYAMLError) -> Place | None:
+    """Return where a bracket or quote opened that the end of the file or a later line shows unclosed."""
+    mark = error.context_mark
+    if mark is None or error.problem_mark is None or mark.line == error.problem_mark.line:
+        return None
+    if (error.context or "").endswith(("a flow mapping", "a flow sequence", "a quoted scalar")):
+        return Place(mark.line + 1, mark.column + 1)
+    return None
+
+
+def _advice(error: yaml.MarkedYAMLError, line: str, column: int) -> str:
+    problem = error.problem or "it does not parse"
+    at = line[column : column + 1]
+    if at == "\t" and "cannot start any token" in problem:
+        return "a tab indents here: use spaces"
+    if "mapping values are not allowed" in problem:
+        return (
+            "there is a second ': ' on this line, or wrong indentation: put quotes around a value with ': '"
+        )
+    if "escape character" in problem or "escape sequence" in problem:
+        return "a backslash in double quotes starts an escape: use single quotes"
+    if "while scanning an alias" in (error.context or ""):
+        return "a value that starts with * is an alias: put quotes around it: '*'"
+    if "cannot start any token" in problem and at and at in _INDICATORS:
+        return f"a value cannot start with {at}: put quotes around it"
+    return problem
+
+
+def _quote(text: str) -> str:
+    return f"'{text}'" if "'" not in text else f'"{text}"'

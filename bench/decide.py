@@ -1,24 +1,30 @@
-"""What matching costs for a URL, in microseconds: ``python -m bench.decide``.
+"""What deciding about a request costs, in microseconds: ``python -m bench.decide``.
 
-The URLs vary, as real ones do: an automaton that keeps seeing one URL answers from its cache.
+First matching alone, then all of it: from a request's head to the fields that go upstream. The URLs
+vary, as real ones do: an automaton that keeps seeing one URL answers from its cache.
 """
 
 import gc
+import os
 import random
 import time
 from collections.abc import Callable
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from proxy.exchange import Client, Exchange, Policy
+from proxy.message.forwarding import XForwarded
 from proxy.message.head import Field, RequestHead
+from proxy.policy.cors import CorsPolicy
 from proxy.policy.propagation import TracingPolicy
 from proxy.policy.rules import Match, Rule, RuleSet
 from proxy.policy.sampling import Sampler
+from proxy.policy.trust import Networks, TrustPolicy
+from proxy.tracecontext.ids import IdSource
 
 REQUESTS = 20_000
 WARM_UP = 2_000
 FIELDS: list[Field] = [
-    (b"Host", b"api.example.com"),
     (b"User-Agent", b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
     (b"Accept", b"application/json"),
     (b"Accept-Encoding", b"gzip, deflate, br, zstd"),
@@ -27,6 +33,10 @@ FIELDS: list[Field] = [
     (b"Cookie", b"sid=0123456789abcdef"),
     (b"Connection", b"keep-alive"),
 ]
+
+
+#: Returns what is to be measured of one request.
+Prepare: TypeAlias = Callable[[Client, IdSource, RequestHead, str], Callable[[], object]]
 
 
 class Scenario(NamedTuple):
@@ -78,24 +88,45 @@ def ignore(name: str, error: Exception) -> None:
     """Nothing here has a function to fail."""
 
 
-def build_rules(matches: list[Match]) -> RuleSet:
+def build_policy(matches: list[Match]) -> Policy:
     tracing = TracingPolicy(Sampler(Decimal(10)))
-    return RuleSet([Rule(f"rule-{i}", match, tracing) for i, match in enumerate(matches)], ignore)
+    return Policy(
+        rules=RuleSet([Rule(f"rule-{i}", match, tracing) for i, match in enumerate(matches)], ignore),
+        tracing=tracing,
+        strip_unmatched=False,
+        trust=TrustPolicy(),
+        cors=CorsPolicy(),
+        x_forwarded=XForwarded.APPEND,
+        trusted_proxies=Networks(),
+        routes=(),
+        default_upstream="default",
+    )
 
 
-def measure_matching(scenario: Scenario) -> list[int]:
+def measure(scenario: Scenario, prepare: Prepare) -> list[int]:
     """Return how long each request took, in nanoseconds, sorted."""
-    rules = build_rules(scenario.matches)
+    policy = build_policy(scenario.matches)
+    client = Client(policy, "https", "192.0.2.1")
+    ids = IdSource(os.urandom)
     source = random.Random(0)
     took = []
     for _ in range(WARM_UP + REQUESTS):
         authority, target = scenario.make_authority_and_target(source)
-        url = f"https://{authority}{target}"
-        head = RequestHead(b"GET", target.encode(), FIELDS)
+        head = RequestHead(b"GET", target.encode(), [(b"Host", authority.encode()), *FIELDS])
+        run = prepare(client, ids, head, f"https://{authority}{target}")
         started = time.perf_counter_ns()
-        rules.match(url, target, b"GET", head)
+        run()
         took.append(time.perf_counter_ns() - started)
     return sorted(took[WARM_UP:])
+
+
+def prepare_matching(client: Client, ids: IdSource, head: RequestHead, url: str) -> Callable[[], object]:
+    target = head.target.decode()
+    return lambda: client.policy.rules.match(url, target, b"GET", head)
+
+
+def prepare_deciding(client: Client, ids: IdSource, head: RequestHead, url: str) -> Callable[[], object]:
+    return lambda: Exchange(client, ids, 0.0).receive_request(head, 0.0)
 
 
 def report(name: str, took: list[int]) -> None:
@@ -108,7 +139,8 @@ def main() -> None:
     print(f"|{'-' * 34}|{'-' * 10}:|{'-' * 7}:|")
     gc.disable()
     for scenario in SCENARIOS:
-        report(f"match, {scenario.name}", measure_matching(scenario))
+        report(f"matching, {scenario.name}", measure(scenario, prepare_matching))
+        report(f"deciding, {scenario.name}", measure(scenario, prepare_deciding))
 
 
 if __name__ == "__main__":

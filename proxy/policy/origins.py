@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 
 _LABELS = re.compile(rb"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+#: A scheme, a host of 253 characters and a port. Each dot costs a copy, so length is an attack.
+_LONGEST = 280
 
 
 class Origins:
@@ -34,6 +36,8 @@ class Origins:
         return bool(self._domains) and self._is_subdomain(origin)
 
     def _is_subdomain(self, origin: bytes) -> bool:
+        if len(origin) > _LONGEST:
+            return False
         scheme, separator, host = origin.partition(b"://")
         dot = host.find(b".")
         while dot >= 0:

@@ -31,6 +31,7 @@ ALLOWED = [
     pytest.param(["https://*.example.com"], b"https://evil.test:80.example.com", False, id="colon"),
     pytest.param(["https://*.example.com"], b"https://u@x.example.com", False, id="userinfo"),
     pytest.param(["https://*.example.com"], b"https://app.example.com.evil.test", False, id="suffix"),
+    pytest.param(["https://*.example.com"], b"https://" + b"a." * 200 + b"example.com", False, id="too-long"),
     pytest.param(["https://*.b.test", "https://*.a.b.test"], b"https://x.a.b.test", True, id="nested"),
 ]
 

@@ -13,7 +13,8 @@ _Open: TypeAlias = "tuple[tuple[int, ...], _Open] | None"
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[^\[\]]*\]|[A-Za-z0-9._~-]+)(?::(?P<port>[0-9]*))?")
-_PATH_ILLEGAL = re.compile(r"[\x00-\x20\x7f]")
+#: What is legal in a target already, "%" too.
+_PATH_SAFE = "".join(chr(code) for code in range(0x21, 0x7F))
 
 
 def normalize_prefix(prefix: str) -> str:
@@ -28,11 +29,8 @@ def normalize_prefix(prefix: str) -> str:
         return _checked_path(prefix)
     found = _SCHEME.match(prefix)
     if found is None:
-        raise ValueError(
-            f"has neither a scheme nor a leading slash; write https://{prefix} or /{prefix}"
-            if not prefix.startswith((":", "*"))
-            else "has neither a scheme nor a leading slash; write https://host/path or /path"
-        )
+        instead = "https://host/path or /path" if prefix[0] in ":*" else f"https://{prefix} or /{prefix}"
+        raise ValueError(f"has neither a scheme nor a leading slash; write {instead}")
     scheme = found[1].lower()
     if scheme not in _DEFAULT_PORTS:
         instead = {"ws": "http://", "wss": "https://"}.get(scheme, "http:// or https://")
@@ -50,18 +48,11 @@ def _checked_path(path: str) -> str:
         raise ValueError(
             f"has a fragment, which is never sent; leave out {path[path.index('#') :]}, or write %23 for '#'"
         )
-    if not path.isascii():
-        raise ValueError(
-            f"has characters that are not ASCII; percent-encode them: {quote(path, safe=_PATH_SAFE)}"
-        )
-    if _PATH_ILLEGAL.search(path):
-        raise ValueError(
-            f"has white space or control characters; percent-encode them: {quote(path, safe=_PATH_SAFE)}"
-        )
+    encoded = quote(path, safe=_PATH_SAFE)
+    if encoded != path:
+        what = "white space or control characters" if path.isascii() else "characters that are not ASCII"
+        raise ValueError(f"has {what}; percent-encode them: {encoded}")
     return path
-
-
-_PATH_SAFE = "".join(chr(code) for code in range(0x21, 0x7F))
 
 
 def _normal_authority(scheme: str, authority: str) -> str:

@@ -6,7 +6,7 @@ from proxy.message.head import RequestHead
 from proxy.tracecontext import b3, datadog, traceparent, tracestate
 from proxy.tracecontext.context import TraceContext
 from proxy.tracecontext.fault import Fault, InvalidContext
-from proxy.tracecontext.formats import Format
+from proxy.tracecontext.formats import FIELDS_OF, Format
 
 # Looking up a member of an enumeration costs 80 ns, too much for every request.
 _TRACECONTEXT = Format.TRACECONTEXT
@@ -87,11 +87,20 @@ def _read_b3(head: RequestHead) -> TraceContext | None:
 
 
 def _read_b3multi(head: RequestHead) -> TraceContext | None:
+    _refuse_contradictions(Format.B3MULTI, head)
     return b3.parse_multi(head.get)
 
 
 def _read_datadog(head: RequestHead) -> TraceContext | None:
+    _refuse_contradictions(Format.DATADOG, head)
     return datadog.parse(head.get)
+
+
+def _refuse_contradictions(fmt: Format, head: RequestHead) -> None:
+    # We would take the first value, an upstream perhaps the last: two decisions for one request.
+    for name in FIELDS_OF[fmt] & head.present:
+        if head.names.count(name) > 1 and len(set(values := head.get_all(name))) > 1:
+            raise InvalidContext(Fault.DUPLICATE, values[1])
 
 
 #: Each raises ``InvalidContext``, and answers None where its format did not come.

@@ -4,9 +4,8 @@
 the decision names the fields to remove and those to add, and whoever sends the head applies both.
 """
 
-from collections.abc import Sequence
-
 from proxy.message.head import Field, RequestHead
+from proxy.policy.completion import OTHER_FIELDS, TRACESTATE_ALONE, complete
 from proxy.policy.inbound import Inbound, extract, read
 from proxy.policy.outcome import Context, Decision, Reason
 from proxy.policy.sampling import take_from_all
@@ -22,7 +21,7 @@ from proxy.policy.tracing import (
 from proxy.policy.verdict import judge
 from proxy.tracecontext import server_timing, traceparent
 from proxy.tracecontext.fault import Fault
-from proxy.tracecontext.formats import BAGGAGE, CONTEXT_FIELDS, FIELDS_OF, Format
+from proxy.tracecontext.formats import BAGGAGE, CONTEXT_FIELDS, Format
 from proxy.tracecontext.ids import IdSource
 
 __all__ = [
@@ -38,11 +37,9 @@ __all__ = [
 ]
 
 _BAGGAGE_ALONE = frozenset((BAGGAGE,))
-_TRACESTATE_ALONE = frozenset((b"tracestate",))
 _CONTEXT_AND_BAGGAGE = CONTEXT_FIELDS | _BAGGAGE_ALONE
 # A tracestate alone is no context: without its traceparent it is discarded.
-_BEARING_FIELDS = CONTEXT_FIELDS - _TRACESTATE_ALONE
-_OTHER_FIELDS = {fmt: CONTEXT_FIELDS - fields for fmt, fields in FIELDS_OF.items()}
+_BEARING_FIELDS = CONTEXT_FIELDS - TRACESTATE_ALONE
 
 # Looking up a member of an enumeration costs 80 ns, too much for every request.
 _SAMPLED = Decision.SAMPLED
@@ -246,7 +243,7 @@ def _decide_without_ids(
     if not sampled and not policy.inject_all:
         if found.context.sampled:
             return TraceDecision(Decision.NOT_SAMPLED, verdict.reason, Context.NONE, fault, CONTEXT_FIELDS)
-        others = _OTHER_FIELDS[found.format]
+        others = OTHER_FIELDS[found.format]
         return TraceDecision(Decision.NOT_SAMPLED, verdict.reason, Context.FORWARDED, fault, others)
     span_id = ids.span_id()
     writer = policy.writer
@@ -283,7 +280,7 @@ def _decide_valid(
             theirs, span_id, sampled, found.members, verdict.ot, ot_changed=verdict.ot_changed
         )
     else:
-        remove, add = _complete(policy, head, found, trusted=trusted)
+        remove, add = complete(policy, head, found, trusted=trusted)
         context, span_id = _FORWARDED, theirs.span_id
     return TraceDecision(
         decision,
@@ -297,37 +294,3 @@ def _decide_valid(
         traceparent.encode_flags(sampled=sampled, random=theirs.random),
         theirs.span_id,
     )
-
-
-def _complete(
-    policy: TracingPolicy, head: RequestHead, found: Inbound, *, trusted: bool
-) -> tuple[frozenset[bytes], Sequence[Field]]:
-    """Make the other formats of a forwarded context say the same: add what lacks, replace what contradicts.
-
-    A format that is not propagated stays as it came, but an untrusted client's must not contradict:
-    it would undo the cap.
-    """
-    propagators = policy.propagators
-    remove = NOTHING if found.fault is None else _TRACESTATE_ALONE
-    came = not _OTHER_FIELDS[found.format].isdisjoint(head.present)
-    if not came and (propagators == (found.format,) or not propagators):
-        return remove, ()
-    missing = set()
-    for fmt, fields in FIELDS_OF.items():
-        if fmt is found.format:
-            continue
-        if fields.isdisjoint(head.present):
-            missing.add(fmt)
-            continue
-        other = read(fmt, head)
-        if other is None or not other.agrees_with(found.context):
-            missing.add(fmt)
-            if fmt in propagators or not trusted:
-                remove |= fields
-        if fmt is Format.TRACECONTEXT and (other is None or not (trusted or fmt in policy.extract)):
-            # Without its traceparent, or unread and from nobody we know.
-            remove |= _TRACESTATE_ALONE
-    written = [fmt for fmt in propagators if fmt in missing]
-    if not written:
-        return remove, ()
-    return remove, policy.writer.complete(written, found.context, found.members)

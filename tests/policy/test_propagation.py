@@ -281,6 +281,9 @@ NO_CONTEXT = {
     "format-not-extracted": Case(
         policy(), [b3(), *datadog()], SAMPLED, Reason.RATE, Context.STARTED, sent=NEW_TRACE
     ),
+    "traceparent-not-extracted": Case(
+        policy(extract=B3), CLIENT, SAMPLED, Reason.RATE, Context.STARTED, sent=NEW_TRACE
+    ),
     "format-not-extracted-unsent": Case(policy(10), [b3()], NOT_SAMPLED, Reason.RATE, Context.NONE, sent=[]),
 }
 
@@ -785,6 +788,24 @@ INVALID = {
     "b3-twice": Case(
         policy(extract=B3), [b3(), b3()], SAMPLED, Reason.RATE, Context.RESTARTED, Fault.DUPLICATE, NEW_TRACE
     ),
+    "b3multi-two-decisions": Case(
+        policy(extract=B3MULTI),
+        [(b"X-B3-Sampled", b"0"), (b"x-b3-sampled", b"1")],
+        SAMPLED,
+        Reason.RATE,
+        Context.RESTARTED,
+        Fault.DUPLICATE,
+        NEW_TRACE,
+    ),
+    "datadog-two-trace-ids": Case(
+        policy(extract=DATADOG),
+        [*datadog(), (b"x-datadog-trace-id", b"1")],
+        SAMPLED,
+        Reason.RATE,
+        Context.RESTARTED,
+        Fault.DUPLICATE,
+        NEW_TRACE,
+    ),
     "first-fault-of-several-formats": Case(
         policy(extract=(Format.TRACECONTEXT, Format.B3)),
         [(b"b3", b"x"), traceparent(trace_id=b"0" * 32)],
@@ -1281,6 +1302,13 @@ FORMATS = {
         policy(extract=B3MULTI, propagators=B3MULTI),
         [(b"X-B3-TraceId", TRACE), (b"X-B3-SpanId", SPAN), (b"X-B3-Sampled", b"1")],
         SAMPLED,
+        Reason.PARENT,
+        Context.FORWARDED,
+    ),
+    "b3multi-the-same-twice": Case(
+        policy(extract=B3MULTI),
+        [(b"X-B3-Sampled", b"0"), (b"x-b3-sampled", b"0 ")],
+        NOT_SAMPLED,
         Reason.PARENT,
         Context.FORWARDED,
     ),

@@ -1,13 +1,51 @@
-"""The life of one request in phases; pure."""
+"""The life of one request in phases, pure: head in, what to do next out.
 
+The data plane, ``explain`` and the aiohttp middleware drive the very same code:
+``receive_request`` answers ``Forward`` or ``Respond``; ``receive_interim`` and ``receive_response``
+give the fields to send to the client; ``fail`` makes an error of our own; ``close`` gives the one
+record of the exchange, on every path.
+"""
+
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from proxy.message.forwarding import XForwarded
-from proxy.policy.cors import CorsPolicy
-from proxy.policy.propagation import TracingPolicy
-from proxy.policy.routes import Route
-from proxy.policy.rules import RuleSet
+from proxy.message.error import RETRIABLE, RETRY_AFTER_SECONDS, STATUS, ErrorKind
+from proxy.message.forwarding import (
+    XForwarded,
+    client_address,
+    client_scheme,
+    forwarded_fields,
+    hop_by_hop,
+)
+from proxy.message.head import Field, RequestHead, ResponseHead
+from proxy.message.target import read_target
+from proxy.policy import cors, propagation
+from proxy.policy.cors import CorsMode, CorsPolicy, PreflightOutcome
+from proxy.policy.outcome import Decision, Reason
+from proxy.policy.propagation import ResponsePolicy, TraceDecision, TracingPolicy
+from proxy.policy.routes import Route, choose_upstream
+from proxy.policy.rules import Rule, RuleSet
 from proxy.policy.trust import Networks, TrustPolicy
+from proxy.tracecontext.formats import BAGGAGE, CONTEXT_FIELDS
+from proxy.tracecontext.ids import IdSource
+
+#: Fields that a Connection field cannot name away.
+PROTECTED = CONTEXT_FIELDS | {
+    BAGGAGE,
+    b"host",
+    b"x-forwarded-for",
+    b"x-forwarded-proto",
+    b"x-forwarded-host",
+}
+#: Names that no field may come close to, see ``_disguised``.
+GUARDED = PROTECTED | {b"connection", b"content-length", b"forwarded", b"transfer-encoding"}
+_NOTHING: frozenset[bytes] = frozenset()
+#: The status of an exchange whose client left before an answer began (as nginx logs it).
+CLIENT_CLOSED_REQUEST = 499
+#: The rule label of requests that no rule matches.
+NO_RULE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +61,308 @@ class Policy:
     trusted_proxies: Networks
     routes: tuple[Route, ...]
     default_upstream: str | None  # None: 404 where no route matches
+
+
+class Client:
+    """What a connection tells about whoever opened it, under one policy."""
+
+    __slots__ = ("_certificate", "_trusted", "authority", "peer", "policy", "proxy", "scheme")
+
+    def __init__(
+        self,
+        policy: Policy,
+        scheme: str,
+        peer: str,
+        authority: str = "localhost",
+        *,
+        certificate: bool = False,
+    ) -> None:
+        self.policy = policy
+        self.scheme = scheme
+        self.peer = peer
+        self.authority = authority
+        self.proxy = policy.trusted_proxies.contains(peer)
+        self._certificate = certificate
+        self._trusted = policy.trust.believes(peer, certificate)
+
+    def believes(self, head: RequestHead) -> bool:
+        """Whether the trace context of this request is believed."""
+        if not self.proxy or b"x-forwarded-for" not in head.present:
+            return self._trusted
+        policy = self.policy
+        address = client_address(head, self.peer, True, policy.trusted_proxies.contains)
+        return policy.trust.believes(address, self._certificate)
+
+
+class Forward:
+    """Send the request to ``upstream`` with this target and these fields; framing is the sender's."""
+
+    __slots__ = ("fields", "target", "upstream")
+
+    def __init__(self, upstream: str, target: bytes, fields: list[Field]) -> None:
+        self.upstream = upstream
+        self.target = target
+        self.fields = fields
+
+
+class Respond:
+    """Answer without an upstream."""
+
+    __slots__ = ("body", "fields", "phrase", "status")
+
+    def __init__(self, status: int, fields: list[Field], body: bytes = b"") -> None:
+        self.status = status
+        self.phrase = HTTPStatus(status).phrase.encode("ascii")
+        self.fields = fields
+        self.body = body
+
+
+class ExchangeRecord:
+    """What there is to say about an exchange once it ended; times are in seconds.
+
+    ``started`` is wall-clock time. ``overhead`` is the proxy's own time, ``decision_seconds`` the
+    part of it that deciding took. ``status`` is 499 where the client left before an answer began.
+    """
+
+    __slots__ = (
+        "bytes",
+        "connect_wait",
+        "decision_seconds",
+        "duration",
+        "error",
+        "header_bytes",
+        "matched",
+        "method",
+        "overhead",
+        "peer",
+        "preflight",
+        "queue_wait",
+        "retries",
+        "rule",
+        "started",
+        "status",
+        "target",
+        "trace",
+        "tracing",
+        "upstream",
+        "upstream_seconds",
+        "url",
+    )
+
+    def __init__(self, started: float, peer: str) -> None:
+        self.started = started
+        self.peer = peer
+        self.method = b""
+        self.url = ""
+        self.rule = NO_RULE
+        self.matched = False
+        self.trace: TraceDecision | None = None
+        self.tracing: TracingPolicy | None = None
+        self.preflight: PreflightOutcome | None = None
+        self.status = 0
+        self.bytes = 0
+        self.header_bytes = 0
+        self.upstream = ""
+        self.target = ""
+        self.error: ErrorKind | None = None
+        self.retries = 0
+        self.duration = 0.0
+        self.overhead = 0.0
+        self.decision_seconds = 0.0
+        self.queue_wait = 0.0
+        self.connect_wait = 0.0
+        self.upstream_seconds = 0.0
+
+    @property
+    def decision(self) -> Decision:
+        """What became of the request; untraced where it was refused before anything was decided."""
+        return self.trace.decision if self.trace is not None else Decision.UNTRACED
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace-id that the upstream was or would be sent, 32 hex digits."""
+        if self.trace is None or not self.trace.trace_id:
+            return None
+        return self.trace.trace_id.decode("ascii")
+
+    @property
+    def trace_url(self) -> str | None:
+        """Where the trace can be looked at."""
+        trace_id = self.trace_id
+        if trace_id is None or self.tracing is None or self.tracing.trace_url is None:
+            return None
+        return self.tracing.trace_url.replace("{trace_id}", trace_id)
+
+
+class Exchange:
+    """One request and its response."""
+
+    __slots__ = ("_asked", "_client", "_head", "_ids", "record")
+
+    def __init__(self, client: Client, ids: IdSource, started: float) -> None:
+        self._client = client
+        self._ids = ids
+        self._head: RequestHead | None = None
+        self._asked: Sequence[bytes] = ()  # the trace headers that a preflight asked for
+        self.record = ExchangeRecord(started, client.peer)
+
+    def receive_request(self, head: RequestHead, now: float) -> Forward | Respond:
+        """Decide about a request; ``now`` is monotonic seconds.
+
+        Raises:
+            RefusedMessage: the target or Host is not one that can be read one way.
+        """
+        client, record = self._client, self.record
+        policy = client.policy
+        scheme = client_scheme(head, client.scheme, client.proxy)
+        authority, target = read_target(head, scheme, client.authority)
+        path = target.decode("ascii")
+        url = f"{scheme}://{authority}" if path == "*" else f"{scheme}://{authority}{path}"
+        self._head = head
+        record.method = head.method
+        record.url = url
+        preflight = cors.is_preflight(head)
+        rule = self._match(url, path, head, preflight)
+        trace = record.trace = self._decide(rule, head, preflight, now)
+        if trace.decision is Decision.REJECTED:
+            return self.fail(ErrorKind.INVALID_CONTEXT, f"the trace context is refused: {trace.fault}")
+        if preflight and policy.cors.mode is CorsMode.ANSWER:
+            answer = cors.answer_preflight(policy.cors, head, self._trace_names())
+            record.preflight = answer.outcome
+            return Respond(204, answer.fields)
+        upstream = choose_upstream(policy.routes, policy.default_upstream, authority, path)
+        if upstream is None:
+            return self.fail(ErrorKind.NO_ROUTE, f"no route leads from {authority}{path} to an upstream")
+        record.upstream = upstream
+        fields = self._upstream_fields(head, trace)
+        if preflight:
+            fields = self._forward_preflight(head, fields)
+        return Forward(upstream, target, fields)
+
+    def receive_interim(self, head: ResponseHead) -> list[Field]:
+        """Return the fields of a 1xx response for the client."""
+        return _without(head, hop_by_hop(head))
+
+    def receive_response(self, head: ResponseHead) -> list[Field]:
+        """Return the fields of the final response for the client; framing is the sender's."""
+        fields = _without(head, hop_by_hop(head))
+        request, record = self._head, self.record
+        if record.preflight is None or request is None:
+            return self._amend(fields)
+        if self._asked:
+            fields, record.preflight = cors.augment_response(request, self._asked, fields)
+        return fields
+
+    def fail(self, kind: ErrorKind, detail: str) -> Respond:
+        """Return the answer for an error of our own."""
+        status = STATUS[kind]
+        self.record.error = kind
+        body = {"error": kind, "status": status, "detail": detail, "trace_id": self.record.trace_id}
+        fields: list[Field] = [(b"Content-Type", b"application/json")]
+        if kind in RETRIABLE:
+            fields.append((b"Retry-After", b"%d" % RETRY_AFTER_SECONDS))
+        return Respond(status, self._amend(fields), json.dumps(body).encode() + b"\n")
+
+    def close(self, duration: float) -> ExchangeRecord:
+        """Return the record of the exchange, which took so many seconds."""
+        record = self.record
+        record.duration = duration
+        record.status = record.status or CLIENT_CLOSED_REQUEST
+        return record
+
+    def _match(self, url: str, path: str, head: RequestHead, preflight: bool) -> Rule | None:
+        rules = self._client.policy.rules
+        if preflight:
+            rule = rules.match(url, path, cors.get_requested_method(head), None)
+        else:
+            rule = rules.match(url, path, head.method, head)
+        if rule is not None:
+            self.record.rule = rule.name
+            self.record.matched = True
+            self.record.tracing = rule.tracing
+        return rule
+
+    def _decide(self, rule: Rule | None, head: RequestHead, preflight: bool, now: float) -> TraceDecision:
+        client = self._client
+        trusted = client.believes(head)
+        if rule is not None and rule.tracing is not None:
+            return propagation.decide(
+                rule.tracing, head, trusted=trusted, preflight=preflight, ids=self._ids, now=now
+            )
+        strip = rule is None and client.policy.strip_unmatched
+        if preflight:
+            reason = Reason.PREFLIGHT
+        else:
+            reason = Reason.NO_RULE if rule is None else Reason.RULE_SKIPS
+        return propagation.leave(reason, head, trusted=trusted, strip=strip)
+
+    def _upstream_fields(self, head: RequestHead, trace: TraceDecision) -> list[Field]:
+        client = self._client
+        dropped, forwarded = forwarded_fields(
+            client.policy.x_forwarded,
+            head,
+            peer=client.peer,
+            peer_is_trusted=client.proxy,
+            scheme=client.scheme,
+        )
+        fields = _without(head, hop_by_hop(head, PROTECTED), dropped, trace.remove, _disguised(head))
+        if b"host" not in head.present:
+            fields.insert(0, (b"Host", client.authority.encode("ascii")))
+        fields += forwarded
+        fields += trace.add
+        if trace.add or trace.remove:
+            self.record.header_bytes = _grown(head, trace)
+        return fields
+
+    def _trace_names(self) -> Sequence[bytes]:
+        return cors.get_trace_names(self.record.tracing or self._client.policy.tracing)
+
+    def _forward_preflight(self, head: RequestHead, fields: list[Field]) -> list[Field]:
+        """Leave the CORS to the upstream, but for the trace headers."""
+        self.record.preflight = PreflightOutcome.FORWARDED
+        if self._client.policy.cors.mode is not CorsMode.AUGMENT:
+            return fields
+        change = cors.augment_request(head, self._trace_names())
+        self._asked = change.requested
+        if not change.remove:
+            return fields
+        return [field for field in fields if field[0].lower() not in change.remove] + list(change.add)
+
+    def _amend(self, fields: list[Field]) -> list[Field]:
+        """Add to a response, or to an error, what tells the client its trace, and what CORS needs."""
+        record, head = self.record, self._head
+        if head is None:
+            return fields
+        shown: ResponsePolicy | None = None
+        if record.trace is not None and record.tracing is not None:
+            told = propagation.response_fields(record.tracing, record.trace)
+            if told:
+                fields += told
+                shown = record.tracing.response
+        return cors.amend_response(self._client.policy.cors, head, fields, shown)
+
+
+def _without(head: RequestHead | ResponseHead, *groups: frozenset[bytes]) -> list[Field]:
+    """Return a head's fields but for those whose lower-case name is in one of the groups."""
+    present = head.present
+    gone = [group for group in groups if group and not group.isdisjoint(present)]
+    if not gone:
+        return list(head.fields)
+    names = gone[0] if len(gone) == 1 else frozenset().union(*gone)
+    return [field for field, name in zip(head.fields, head.names, strict=True) if name not in names]
+
+
+def _disguised(head: RequestHead) -> frozenset[bytes]:
+    """Return the names that a CGI or WSGI server would read as one of ours: X_Forwarded_For."""
+    if b"_" not in b"".join(head.names):
+        return _NOTHING
+    return frozenset(name for name in head.names if b"_" in name and name.replace(b"_", b"-") in GUARDED)
+
+
+def _grown(head: RequestHead, trace: TraceDecision) -> int:
+    """Return by how many bytes the trace-header lines grew, at least 0; a line ends with CRLF."""
+    grown = sum([len(name) + len(value) + 4 for name, value in trace.add])
+    if not trace.remove.isdisjoint(head.present):
+        removed = zip(head.fields, head.names, strict=True)
+        grown -= sum([len(field[0]) + len(field[1]) + 4 for field, name in removed if name in trace.remove])
+    return max(grown, 0)

@@ -34,13 +34,11 @@ class _Head:
         if name not in self.present:
             return []
         return [
-            field[1].strip(OWS)
-            for field, lower in zip(self.fields, self.names, strict=True)
-            if lower == name
+            field[1].strip(OWS) for field, lower in zip(self.fields, self.names, strict=True) if lower == name
         ]
 
     def get_list(self, name: bytes) -> list[bytes]:
-        """Return the lower-case elements of a comma-separated field (RFC 9110, 5.6.1), empty ones left out."""
+        """Return the lower-case elements, none empty, of a comma-separated field (RFC 9110, 5.6.1)."""
         if name not in self.present:
             return []
         joined = b",".join(self.get_all(name)).lower()

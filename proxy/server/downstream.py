@@ -192,7 +192,9 @@ class DownstreamConnection(asyncio.Protocol):
             self.close()
             return
         plane = self.plane
-        self.deadline = clock() + (plane.limits.header_timeout if self._head_began else plane.limits.keepalive_timeout)
+        self.deadline = clock() + (
+            plane.limits.header_timeout if self._head_began else plane.limits.keepalive_timeout
+        )
         if plane.draining and not self._queue and not self._in_head:
             self.close()
         elif self._queue:
@@ -224,6 +226,16 @@ class DownstreamConnection(asyncio.Protocol):
     def idle(self) -> bool:
         """Whether no request is in flight or has begun to come."""
         return self.current is None and not self._head_began
+
+    def cut(self) -> None:
+        """End at once; an answer that was not begun says why."""
+        relay = self.current
+        if relay is None:
+            self._transport.abort()
+        elif relay.answering:
+            self.abort(relay)
+        else:
+            relay.refuse(RefusedMessage(ErrorKind.DRAINING, "the proxy is going down"))
 
     def expire(self, now: float) -> None:
         """Act on a deadline that passed."""
@@ -317,7 +329,9 @@ class DownstreamConnection(asyncio.Protocol):
         self._silent_bytes = 0 if self._progressed else self._silent_bytes + size
         limit = self.plane.limits.header_bytes
         if self._silent_bytes > limit:
-            raise RefusedMessage(ErrorKind.HEAD_TOO_LARGE, f"chunk extensions or trailers exceed {limit} bytes")
+            raise RefusedMessage(
+                ErrorKind.HEAD_TOO_LARGE, f"chunk extensions or trailers exceed {limit} bytes"
+            )
 
     def _resume_after_offer(self, rest: bytes) -> None:
         """Go on behind the head of a request that offers an upgrade, where llhttp stops framing.
@@ -375,7 +389,7 @@ class DownstreamConnection(asyncio.Protocol):
             self.current = None
         if self._receiving is relay:
             self._receiving = None
-        self.plane.observe(relay.exchange.close(self.plane.wall_clock()))
+        self.plane.observe(relay.exchange.close(clock() - relay.head_at))
 
 
 def _persists(head: RequestHead) -> bool:

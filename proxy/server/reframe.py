@@ -65,7 +65,11 @@ def parse_after_offer(callbacks: Callbacks, head: RequestHead | None) -> httptoo
     primed = _Primed(callbacks)
     parser = httptools.HttpRequestParser(primed)
     lines = [b"POST / HTTP/1.1", b"Host: primed"]
-    lines += [b": ".join(field) for field, name in zip(head.fields, head.names, strict=True) if name in _FRAMING_FIELDS]
+    lines += [
+        b": ".join(field)
+        for field, name in zip(head.fields, head.names, strict=True)
+        if name in _FRAMING_FIELDS
+    ]
     parser.feed_data(b"\r\n".join([*lines, b"\r\n"]))
     primed.priming = False
     return parser

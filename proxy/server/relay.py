@@ -42,7 +42,6 @@ class Relay:
         "_expects",
         "_forward",
         "_framing",
-        "_head_at",
         "_incoming",
         "_refused",
         "_replay",
@@ -54,8 +53,10 @@ class Relay:
         "_wrote_head_at",
         "exchange",
         "head",
+        "head_at",
         "method",
         "persist",
+        "queued_at",
         "request_complete",
         "request_sent",
         "waiting",
@@ -73,6 +74,7 @@ class Relay:
         self.request_complete = False
         self.request_sent = False
         self.waiting = False
+        self.queued_at = 0.0
         self._forward: Forward | None = None
         self._refused: RefusedMessage | None = None
         self._upstream: Upstream | None = None
@@ -84,7 +86,7 @@ class Relay:
         self._sent_framing = Framing.NONE
         self._response_started = False
         self._response_complete = False
-        self._head_at = 0.0
+        self.head_at = 0.0
         self._wrote_head_at = 0.0
         self._expects = False
 
@@ -99,7 +101,7 @@ class Relay:
 
     def begin(self) -> None:
         """Decide about the request, now that it is its turn."""
-        self._head_at = now = clock()
+        self.head_at = now = clock()
         if self._refused is not None:
             self.fail(self._refused.kind, self._refused.detail)
             return
@@ -180,7 +182,7 @@ class Relay:
         if self._wrote_head_at:
             record.overhead += now - started
         else:
-            record.overhead += now - self._head_at - record.queue_wait - record.connect_wait
+            record.overhead += now - self.head_at - record.queue_wait - record.connect_wait
             self._wrote_head_at = now
         if self._connection is not None and not self._response_started:
             self._downstream.deadline = now + self._request_timeout()
@@ -223,15 +225,12 @@ class Relay:
 
         ``answered`` tells whether any byte of an answer came.
         """
-        pooled = self._connection is not None and self._connection.served > 0
         self._connection = None
         if self._response_complete:
             return
         record = self.exchange.record
         upstream = self._upstream
         if upstream is None or answered or record.retries >= upstream.retries or not self._replayable():
-            if upstream is not None and not pooled:
-                upstream.note_failure(record.target)
             self.fail(kind, detail)
             return
         record.retries += 1
@@ -329,6 +328,11 @@ class Relay:
             self._downstream.deadline = clock() + self._upstream.timeouts.idle
 
     # The ends that come from outside.
+
+    @property
+    def answering(self) -> bool:
+        """Whether a part of the answer was sent."""
+        return self._response_started
 
     def leave(self) -> None:
         """End the exchange because its client is gone."""

@@ -6,7 +6,7 @@ request that was sent whole, with no byte after it. Whatever comes on an idle co
 
 import asyncio
 from time import perf_counter as clock
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import httptools
 
@@ -16,17 +16,8 @@ from proxy.message.head import Field, ResponseHead
 from proxy.server.flow_control import ReadGate
 
 if TYPE_CHECKING:
+    from proxy.server.pool import TargetPool, Upstream
     from proxy.server.relay import Relay
-
-
-class Owner(Protocol):
-    """The pool that a connection belongs to."""
-
-    def release(self, connection: "UpstreamConnection") -> None:
-        """Take back a connection whose exchange ended; it may be closing."""
-
-    def forget(self, connection: "UpstreamConnection") -> None:
-        """Note that a connection is gone."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -56,7 +47,7 @@ class UpstreamConnection(asyncio.Protocol):
     _parser: httptools.HttpResponseParser
     _fields: list[Field]
 
-    def __init__(self, owner: Owner, target: object, head_limit: int) -> None:
+    def __init__(self, owner: "Upstream", target: "TargetPool", head_limit: int) -> None:
         self._owner = owner
         self.target = target
         self._limit = head_limit
@@ -85,6 +76,10 @@ class UpstreamConnection(asyncio.Protocol):
         """End the exchange here: the connection cannot carry another one."""
         self._relay = None
         self.transport.abort()
+
+    def close(self) -> None:
+        """Close an idle connection."""
+        self.transport.close()
 
     @property
     def closing(self) -> bool:
@@ -122,7 +117,9 @@ class UpstreamConnection(asyncio.Protocol):
         if not self._head_complete:
             self._head_bytes += len(data)
             if self._head_bytes > self._limit:
-                self._fail(relay, ErrorKind.UPSTREAM_PROTOCOL, "the response head is larger than header_bytes")
+                self._fail(
+                    relay, ErrorKind.UPSTREAM_PROTOCOL, "the response head is larger than header_bytes"
+                )
                 return
         relay.write_downstream(started)
         if self._response_complete:

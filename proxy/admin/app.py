@@ -1,0 +1,99 @@
+"""The routes of the admin server."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from proxy.admin.guard import error, make_guard
+from proxy.config.addresses import Address
+from proxy.explain import Explanation, Question
+from proxy.message.error import RefusedMessage
+
+#: The largest body of a request to the admin server, bytes.
+BODY_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the admin server asks of the running proxy."""
+
+    registry: CollectorRegistry
+    not_ready: Callable[[], str | None]  # why the proxy is not ready; None: it is
+    explain: Callable[[Question], Explanation]  # raises ValueError
+
+
+class _ExplainRequest(BaseModel):
+    """The body of ``POST /api/explain``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str
+    method: str = "GET"
+    headers: list[tuple[str, str]] = []
+    client: str = "127.0.0.1"
+
+
+def make_app(facts: Facts, address: Address, token: str | None) -> web.Application:
+    """Return the admin application for a listener at ``address``."""
+    app = web.Application(middlewares=[make_guard(address, token)], client_max_size=BODY_BYTES)
+    routes = _Routes(facts)
+    app.router.add_get("/metrics", routes.metrics)
+    app.router.add_get("/healthz", routes.healthz)
+    app.router.add_get("/readyz", routes.readyz)
+    app.router.add_post("/api/explain", routes.explain)
+    return app
+
+
+class _Routes:
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        # Off the loop: rendering thousands of series would keep requests waiting.
+        body = await asyncio.to_thread(encode, self._facts.registry)
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        reason = self._facts.not_ready()
+        if reason is None:
+            return web.Response(text="ready\n")
+        return web.Response(status=503, text=f"{reason}\n")
+
+    async def explain(self, request: web.Request) -> web.Response:
+        try:
+            asked = _ExplainRequest.model_validate_json(await request.read())
+        except ValidationError as invalid:
+            return error(400, "bad_request", _describe(invalid))
+        question = Question(
+            asked.url,
+            asked.method,
+            tuple(
+                (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+                for name, value in asked.headers
+            ),
+            asked.client,
+        )
+        try:
+            explanation = self._facts.explain(question)
+        except RefusedMessage as refused:
+            return error(400, "bad_request", refused.detail)
+        except ValueError as invalid:
+            return error(400, "bad_request", str(invalid))
+        return web.json_response(explanation.to_json())
+
+
+def _describe(invalid: ValidationError) -> str:
+    first = invalid.errors()[0]
+    place = ".".join(str(step) for step in first["loc"])
+    return f'{place}: {first["msg"]}; write {{"url": ..., "method": ..., "headers": [[name, value], ...], "client": ...}}'.lstrip(
+        ": "
+    )

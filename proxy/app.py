@@ -1,0 +1,199 @@
+"""The composition root: one config, made into listeners, upstreams, metrics and an admin server."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from proxy.admin.app import Facts, make_app
+from proxy.config.addresses import Address, TcpAddress
+from proxy.config.compile import compile_policy
+from proxy.config.load import LoadedConfig, load_config
+from proxy.config.schema import Config
+from proxy.exchange import Policy
+from proxy.explain import Explanation, Question, explain
+from proxy.observability import catalog
+from proxy.observability.catalog import Metric
+from proxy.observability.matcher_errors import MatcherErrors
+from proxy.observability.metrics import Metrics, MetricsCollector
+from proxy.server.data_plane import DataPlane
+from proxy.server.listeners import Listener, bind
+from proxy.server.pool import Upstream
+from proxy.server.tls import upstream_context
+from proxy.tracecontext.ids import IdSource
+
+_LOG = logging.getLogger(__name__)
+
+#: How often a drain looks whether it is done, seconds.
+_DRAIN_STEP = 0.02
+
+
+class Application:
+    """One running proxy. ``say`` takes each line for stdout; ``on_start`` the URLs, once clients are served."""
+
+    def __init__(self, loaded: LoadedConfig, say: Callable[[str], None]) -> None:
+        self._say = say
+        config = self._config = loaded.config
+        self._metrics = Metrics()
+        self._secret = os.urandom(32)
+        self._policy = self._compile(config)
+        self._explained: Policy | None = None
+        self._ids = IdSource(os.urandom)
+        self._plane = DataPlane(
+            self._policy, config.limits, self._make_upstreams(config), self._ids, self._metrics.observe
+        )
+        self._registry = CollectorRegistry()
+        self._registry.register(MetricsCollector(self._metrics, self._gauges))
+        self._listeners: list[Listener] = []
+        self._stop = asyncio.Event()
+        self.on_start: Callable[[Sequence[str], str | None], None] | None = None
+
+    async def run(self) -> int:
+        """Serve until a signal says to stop; return the exit status.
+
+        Raises:
+            AddressTaken: a listener's or the admin server's address cannot be listened on.
+        """
+        config = self._config
+        admin_sockets = [] if config.admin.listen is None else bind(config.admin.listen)
+        self._listeners = [Listener(entry, bind(entry.address), None) for entry in config.listen]
+        self._watch_signals()
+        sweep = asyncio.create_task(self._plane.sweep_forever())
+        admin = await self._start_admin(admin_sockets)
+        for listener in self._listeners:
+            await listener.serve(self._plane)
+            self._say(f"listening on {listener.url}")
+        admin_url = _admin_url(config.admin.listen, admin_sockets)
+        if admin_url is not None:
+            self._say(f"admin on {admin_url}")
+        if self.on_start is not None:
+            self.on_start([listener.url for listener in self._listeners], admin_url)
+        _settle_garbage()
+        await self._stop.wait()
+        clean = await self._drain()
+        sweep.cancel()
+        if admin is not None:
+            await admin.cleanup()
+        return 0 if clean else 1
+
+    def stop(self) -> None:
+        """Drain and end ``run``."""
+        self._stop.set()
+
+    # Parts.
+
+    def _compile(self, config: Config) -> Policy:
+        return compile_policy(config, MatcherErrors(self._metrics), secret=self._secret)
+
+    def _make_upstreams(self, config: Config) -> Mapping[str, Upstream]:
+        return {
+            name: Upstream(
+                name,
+                settings,
+                head_bytes=config.limits.header_bytes,
+                tls=upstream_context(settings),
+                on_wait=self._metrics.observe_wait,
+            )
+            for name, settings in config.upstreams.items()
+        }
+
+    async def _start_admin(self, sockets: list[socket.socket]) -> web.AppRunner | None:
+        config = self._config.admin
+        if config.listen is None:
+            return None
+        facts = Facts(self._registry, self._not_ready, self._explain)
+        runner = web.AppRunner(make_app(facts, config.listen, config.token), access_log=None)
+        await runner.setup()
+        for sock in sockets:
+            await web.SockSite(runner, sock).start()
+        return runner
+
+    def _watch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+
+    async def _drain(self) -> bool:
+        """Finish what is in flight; return whether all of it ended in time."""
+        plane = self._plane
+        plane.draining = True
+        # One turn of the loop accepts whoever is queued.
+        await asyncio.sleep(0)
+        for listener in self._listeners:
+            listener.close()
+        plane.drain()
+        deadline = time.monotonic() + self._config.drain_timeout
+        while plane.connections and time.monotonic() < deadline:
+            await asyncio.sleep(_DRAIN_STEP)
+        clean = plane.in_flight == 0
+        plane.abort()
+        return clean
+
+    # What the admin server asks.
+
+    def _not_ready(self) -> str | None:
+        return "draining" if self._plane.draining else None
+
+    def _explain(self, question: Question) -> Explanation:
+        # A policy of its own: the caps on traces are not to be spent by questions.
+        if self._explained is None:
+            self._explained = self._compile(self._config)
+        return explain(self._explained, question, self._ids, time.monotonic())
+
+    def _gauges(self) -> Iterator[tuple[Metric, Mapping[tuple[str, ...], float]]]:
+        plane = self._plane
+        yield catalog.SAMPLE_RATE, {(rule,): rate for rule, rate in _rates(plane.policy)}
+        upstream = sum(each.connections for each in plane.upstreams.values())
+        yield catalog.CONNECTIONS, {("downstream",): len(plane.connections), ("upstream",): upstream}
+        yield catalog.IN_FLIGHT, {("downstream",): plane.in_flight}
+
+
+def serve(path: Path, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
+    """Run the proxy with the config at ``path``; return the exit status.
+
+    Raises:
+        ConfigError: the config has errors.
+        AddressTaken: an address cannot be listened on.
+    """
+    return run(load_config(path, environ), say)
+
+
+def run(loaded: LoadedConfig, say: Callable[[str], None]) -> int:
+    """Run the proxy with a config until a signal says to stop; return the exit status."""
+    # Imported here: explain, check and schema do without it.
+    import uvloop
+
+    async def main() -> int:
+        return await Application(loaded, say).run()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main())
+
+
+def _rates(policy: Policy) -> Iterator[tuple[str, float]]:
+    for rule in policy.rules.rules:
+        if rule.tracing is not None:
+            yield rule.name, float(rule.tracing.sampler.rate)
+
+
+def _admin_url(address: Address | None, sockets: list[socket.socket]) -> str | None:
+    if address is None:
+        return None
+    if isinstance(address, TcpAddress):
+        return f"http://{TcpAddress(address.host, sockets[0].getsockname()[1])}"
+    return str(address)
+
+
+def _settle_garbage() -> None:
+    """Keep the collector from walking what was loaded at start, which stays anyway."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)

@@ -1,0 +1,1 @@
+"""What happened: metrics now, and where each record of an exchange goes."""

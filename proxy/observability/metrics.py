@@ -1,0 +1,195 @@
+"""Counting what happened, and rendering the counts for a scrape.
+
+The path of a request adds to plain integers. One count for each combination of rule, status,
+decision, reason, context and fault serves three metrics, which a scrape sums from it.
+"""
+
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeAlias, TypeVar
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from proxy import __version__
+from proxy.exchange import ExchangeRecord
+from proxy.message.error import ErrorKind
+from proxy.observability import catalog
+from proxy.observability.catalog import Metric
+from proxy.observability.histogram import Histogram
+from proxy.policy.outcome import Context, Decision, Reason
+from proxy.tracecontext.fault import Fault
+
+NONE = "none"
+
+#: The kind label of upstream errors.
+_UPSTREAM_ERRORS: Mapping[ErrorKind, str] = {
+    ErrorKind.UPSTREAM_CONNECT: "connect",
+    ErrorKind.UPSTREAM_TIMEOUT: "timeout",
+    ErrorKind.UPSTREAM_RESET: "reset",
+    ErrorKind.UPSTREAM_PROTOCOL: "protocol",
+    ErrorKind.OVERLOAD: "overload",
+}
+
+_Labels: TypeAlias = tuple[str, ...]
+#: rule, class of status, decision, reason, context, fault
+_Outcome: TypeAlias = tuple[str, int, Decision, Reason | None, Context | None, Fault | None]
+_Key = TypeVar("_Key")
+
+
+class Metrics:
+    """The counts of one process since it started; reloads keep them."""
+
+    def __init__(self) -> None:
+        self._outcomes: dict[_Outcome, int] = {}
+        self._decision_seconds: dict[_Labels, Histogram] = {}
+        self._overhead_seconds: dict[_Labels, Histogram] = {}
+        self._request_seconds: dict[_Labels, Histogram] = {}
+        self._upstream_seconds: dict[_Labels, Histogram] = {}
+        self._upstream_wait: dict[_Labels, Histogram] = {}
+        self._header_bytes: dict[_Labels, int] = {}
+        self._preflights: dict[_Labels, int] = {}
+        self._upstream_errors: dict[_Labels, int] = {}
+        self._retries: dict[_Labels, int] = {}
+        self._rejected: dict[_Labels, int] = {}
+        self._matcher_errors: dict[_Labels, int] = {}
+
+    def observe(self, record: ExchangeRecord) -> None:
+        """Count one exchange."""
+        rule, trace = record.rule, record.trace
+        status = record.status // 100
+        if trace is None:
+            _add(self._outcomes, (rule, status, Decision.UNTRACED, None, None, None))
+            decision: str = Decision.UNTRACED
+        else:
+            decision = trace.decision
+            _add(self._outcomes, (rule, status, trace.decision, trace.reason, trace.context, trace.fault))
+            _histogram(self._decision_seconds, (rule,), catalog.DECISION_SECONDS).observe(
+                record.decision_seconds
+            )
+        if record.header_bytes:
+            _add(self._header_bytes, (rule,), record.header_bytes)
+        if record.preflight is not None:
+            _add(self._preflights, (record.preflight,))
+        if record.error is not None:
+            self._observe_error(record, record.error)
+        if record.upstream:
+            _histogram(self._overhead_seconds, (rule, decision), catalog.OVERHEAD_SECONDS).observe(
+                record.overhead
+            )
+            labels = (record.upstream, decision)
+            _histogram(self._request_seconds, labels, catalog.REQUEST_SECONDS).observe(record.duration)
+            if record.upstream_seconds:
+                _histogram(self._upstream_seconds, labels, catalog.UPSTREAM_SECONDS).observe(
+                    record.upstream_seconds
+                )
+            if record.retries:
+                _add(self._retries, (record.upstream,), record.retries)
+
+    def observe_wait(self, upstream: str, kind: str, seconds: float) -> None:
+        """Count a wait for an upstream connection: ``queue`` or ``connect``."""
+        _histogram(self._upstream_wait, (upstream, kind), catalog.UPSTREAM_WAIT_SECONDS).observe(seconds)
+
+    def observe_matcher_error(self, rule: str) -> None:
+        """Count an exception of a rule's function."""
+        _add(self._matcher_errors, (rule,))
+
+    def _observe_error(self, record: ExchangeRecord, error: ErrorKind) -> None:
+        kind = _UPSTREAM_ERRORS.get(error)
+        if kind is not None and record.upstream:
+            _add(self._upstream_errors, (record.upstream, kind))
+        if not record.target:
+            _add(self._rejected, (error,))
+
+    def families(self) -> Iterator[Family]:
+        """Give every metric that has a series."""
+        yield from self._outcome_families()
+        for metric, histograms in (
+            (catalog.DECISION_SECONDS, self._decision_seconds),
+            (catalog.OVERHEAD_SECONDS, self._overhead_seconds),
+            (catalog.UPSTREAM_WAIT_SECONDS, self._upstream_wait),
+            (catalog.REQUEST_SECONDS, self._request_seconds),
+            (catalog.UPSTREAM_SECONDS, self._upstream_seconds),
+        ):
+            yield _histogram_family(metric, histograms)
+        for metric, counts in (
+            (catalog.HEADER_BYTES, self._header_bytes),
+            (catalog.PREFLIGHTS, self._preflights),
+            (catalog.UPSTREAM_ERRORS, self._upstream_errors),
+            (catalog.RETRIES, self._retries),
+            (catalog.REJECTED_REQUESTS, self._rejected),
+            (catalog.MATCHER_ERRORS, self._matcher_errors),
+        ):
+            yield _counter_family(metric, counts)
+
+    def requests_by_rule(self) -> Mapping[str, int]:
+        """Return how many requests each rule got."""
+        totals: Counter[str] = Counter()
+        for outcome, count in self._outcomes.items():
+            totals[outcome[0]] += count
+        return totals
+
+    def _outcome_families(self) -> Iterator[Family]:
+        requests: Counter[_Labels] = Counter()
+        decisions: Counter[_Labels] = Counter()
+        contexts: Counter[_Labels] = Counter()
+        for (rule, status, decision, reason, context, fault), count in self._outcomes.items():
+            requests[rule, f"{status}xx", decision] += count
+            if reason is not None and context is not None:
+                decisions[rule, decision, reason] += count
+                contexts[context, fault or NONE] += count
+        yield _counter_family(catalog.REQUESTS, requests)
+        yield _counter_family(catalog.DECISIONS, decisions)
+        yield _counter_family(catalog.CONTEXTS, contexts)
+
+
+class MetricsCollector(Collector):
+    """Gives a scrape the counts, and the gauges read at that moment."""
+
+    def __init__(
+        self, metrics: Metrics, gauges: Callable[[], Iterable[tuple[Metric, Mapping[_Labels, float]]]]
+    ) -> None:
+        self._metrics = metrics
+        self._gauges = gauges
+
+    def collect(self) -> Iterable[Family]:
+        """Give every family for one scrape."""
+        yield from self._metrics.families()
+        for metric, values in self._gauges():
+            yield gauge_family(metric, values)
+        yield gauge_family(catalog.BUILD_INFO, {(__version__, platform.python_version()): 1})
+
+
+def gauge_family(metric: Metric, values: Mapping[_Labels, float]) -> Family:
+    """Return a gauge with its series."""
+    family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for labels, value in values.items():
+        family.add_metric(labels, value)
+    return family
+
+
+def _add(counts: dict[_Key, int], key: _Key, more: int = 1) -> None:
+    counts[key] = counts.get(key, 0) + more
+
+
+def _histogram(histograms: dict[_Labels, Histogram], labels: _Labels, metric: Metric) -> Histogram:
+    histogram = histograms.get(labels)
+    if histogram is None:
+        histogram = histograms[labels] = Histogram(metric.bounds)
+    return histogram
+
+
+def _counter_family(metric: Metric, counts: Mapping[_Labels, int]) -> Family:
+    family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for labels, count in counts.items():
+        family.add_metric(labels, count)
+    return family
+
+
+def _histogram_family(metric: Metric, histograms: Mapping[_Labels, Histogram]) -> Family:
+    family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for labels, histogram in histograms.items():
+        family.add_metric(labels, list(histogram.cumulative()), histogram.sum)
+    return family

@@ -1,0 +1,48 @@
+"""Opening a connection to a target: names resolved each time, IPv4 and IPv6 raced (RFC 8305)."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from aiohappyeyeballs import AddrInfoType, start_connection
+
+from proxy.config.addresses import Scheme, Target, TcpAddress, UnixAddress
+
+#: How long an address is tried before the next one is tried beside it, seconds (RFC 8305, section 8).
+ATTEMPT_DELAY = 0.25
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+async def open_connection(
+    target: Target, factory: Callable[[], P], *, tls: ssl.SSLContext | None, server_name: str | None
+) -> P:
+    """Return the protocol of a new connection; ``tls`` is used for https targets.
+
+    Raises:
+        OSError: the name does not resolve, no address accepts, or TLS fails.
+    """
+    loop = asyncio.get_running_loop()
+    match target.address:
+        case UnixAddress(path):
+            _, protocol = await loop.create_unix_connection(factory, path)
+            return protocol
+        case TcpAddress(host, port):
+            sock = await start_connection(
+                await _resolve(host, port, loop), happy_eyeballs_delay=ATTEMPT_DELAY, interleave=1, loop=loop
+            )
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            secure = target.scheme is Scheme.HTTPS
+            _, protocol = await loop.create_connection(
+                factory,
+                sock=sock,
+                ssl=tls if secure else None,
+                server_hostname=(server_name or host) if secure else None,
+            )
+            return protocol
+
+
+async def _resolve(host: str, port: int, loop: asyncio.AbstractEventLoop) -> Sequence[AddrInfoType]:
+    return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -96,7 +96,7 @@ def parse_address(text: str) -> Address:
         raise ValueError(
             f"is a port without a host: write 127.0.0.1:{text}, or 0.0.0.0:{text} for every interface"
         )
-    if text.startswith(":"):
+    if text.startswith(":") and text[1:].isdecimal():
         raise ValueError(f"has no host: write 127.0.0.1{text}, or 0.0.0.0{text} for every interface")
     if text.startswith("*:"):
         raise ValueError(f"is {shorten(text)}: write 0.0.0.0{text[1:]} for every interface")

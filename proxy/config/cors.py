@@ -29,19 +29,21 @@ def _read_origin(scalar: Scalar) -> str:
         raise ValueError("is null, which any sandboxed page can send: write the origins you mean")
     found = _ORIGIN.fullmatch(origin)
     if found is None:
-        bare = origin.rstrip("/")
-        trimmed = _ORIGIN.match(origin)
-        hint = f"{trimmed[0]}" if trimmed is not None else f"https://{bare or 'app.example.com'}"
-        if "*" in hint.removeprefix("https://*."):
-            hint = "https://*.example.com"
-        raise ValueError(
-            f"{shorten(origin)} is not an origin: write scheme://host without a path, such as {hint}"
-        )
+        raise ValueError(f"{shorten(origin)} is not an origin: write {_nearest_origin(origin)}")
     scheme = found["scheme"].lower()
     host, port = split_authority(found["authority"])
     bracketed = f"[{host}]" if ":" in host else host
     end = "" if port is None or port == _DEFAULT_PORTS.get(scheme) else f":{port}"
     return f"{scheme}://{found['wild'] or ''}{bracketed}{end}"
+
+
+def _nearest_origin(text: str) -> str:
+    if "*" in text:
+        return "scheme://*.host, such as https://*.example.com"
+    begun = _ORIGIN.match(text)
+    if begun is not None:
+        return f"it without a path, {begun[0]}"
+    return "scheme://host, such as https://app.example.com"
 
 
 HeaderNames: TypeAlias = Annotated[tuple[HeaderName, ...], Items("[content-type]")]

@@ -13,13 +13,14 @@ import yaml
 from proxy.config.environment import substitute
 from proxy.config.problem import START, Location, Place, Problem, write_path
 from proxy.config.scalars import Scalar, resolve
-from proxy.config.syntax import explain_syntax
+from proxy.config.syntax import advise_quotes, explain_syntax
 
 #: What validation reads: mappings, lists and scalars without their places.
 Raw: TypeAlias = "Scalar | list[Raw] | dict[str, Raw]"
 
 _MOST_NODES = 500_000
 _DEEPEST = 50
+_HALF = "has half of a surrogate pair: write the character itself"
 _MERGE = "<<"
 _TAG = "tag:yaml.org,2002:"
 _CORE_TAGS = frozenset(_TAG + name for name in ("null", "bool", "int", "float"))
@@ -89,7 +90,7 @@ class Document:
 
 def compose(text: str, environ: Mapping[str, str], file: str) -> Document:
     """Compose the one document of ``text``, with every problem that does not need a schema to be seen."""
-    composer = _Composer(environ, file)
+    composer = _Composer(text, environ, file)
     error: Exception | None = None
     try:
         for event in _parse(text):
@@ -139,7 +140,8 @@ class _Open:
 
 
 class _Composer:
-    def __init__(self, environ: Mapping[str, str], file: str) -> None:
+    def __init__(self, text: str, environ: Mapping[str, str], file: str) -> None:
+        self._text = text
         self.problems: list[Problem] = []
         self.root: Node | None = None
         self._environ = environ
@@ -165,9 +167,14 @@ class _Composer:
         return tuple(steps)
 
     def location_on(self, line: int) -> Location:
-        """Return the location of the value being read, if its key is on ``line``."""
-        on_line = self._stack and self._stack[-1].key is not None and self._stack[-1].key[1].line == line
-        return self._location() if on_line else ()
+        """Return the location of what is being read, up to the last key that is on ``line``."""
+        location = self._location()
+        depths = [
+            depth
+            for depth, opened in enumerate(self._stack, 1)
+            if opened.key is not None and opened.key[1].line == line
+        ]
+        return location[: depths[-1]] if depths else ()
 
     def receive(self, event: yaml.Event) -> None:
         mark = event.start_mark
@@ -188,6 +195,8 @@ class _Composer:
 
     def _receive_scalar(self, event: yaml.ScalarEvent, place: Place) -> None:
         if self._wants_key():
+            if not _is_whole(event.value):
+                raise self._stop(place, _HALF)
             self._begin_entry(event.value, place, merges=event.value == _MERGE and event.implicit[0])
             if event.anchor is not None:
                 self._anchors[event.anchor] = Node(place, Scalar(event.value, event.value))
@@ -198,15 +207,13 @@ class _Composer:
         text = event.value
         if not event.implicit[0] and not event.implicit[1] and not self._is_known(event.tag):
             self.report(place, f"has the tag {event.tag}: tags have no meaning here, leave it out")
+        if not _is_whole(text):
+            raise self._stop(place, _HALF)
         try:
-            text.encode()
             text = substitute(text, self._environ)
-        except UnicodeEncodeError:
-            self.report(place, "has half of a surrogate pair: write the character itself")
-            text = ""
         except ValueError as error:
             self.report(place, str(error))
-        plain = event.implicit[0] or event.tag in _CORE_TAGS
+        plain = (event.implicit[0] and event.tag is None) or event.tag in _CORE_TAGS
         return Node(place, Scalar(text, resolve(text) if plain else text, text != event.value))
 
     @staticmethod
@@ -216,7 +223,9 @@ class _Composer:
     def _receive_alias(self, event: yaml.AliasEvent, place: Place) -> None:
         name = event.anchor
         if name not in self._anchors:
-            raise self._stop(place, f"nothing above has the anchor &{name}: put quotes around a value with *")
+            raise self._stop(
+                place, f"nothing above has the anchor &{name}: put quotes around a value that starts with *"
+            )
         node = self._anchors[name]
         if node is None:
             raise self._stop(place, f"the alias *{name} is inside of what it stands for")
@@ -241,7 +250,7 @@ class _Composer:
 
     def _open(self, event: yaml.CollectionStartEvent, place: Place) -> None:
         if self._wants_key():
-            raise self._stop(place, "a key must be text: put quotes around it")
+            raise self._stop(place, f"a key must be text: {advise_quotes(self._text, place)}")
         if event.tag not in _COLLECTION_TAGS:
             self.report(place, f"has the tag {event.tag}: tags have no meaning here, leave it out")
         if len(self._stack) >= _DEEPEST:
@@ -290,6 +299,15 @@ class _Composer:
             opened.merged.append(node)
         else:
             opened.entries.setdefault(key, Entry(place, node))
+
+
+def _is_whole(text: str) -> bool:
+    """Return whether a text can be written out again: an escape may stand for half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _measured(place: Place, content: "Sequence[Node] | Mapping[str, Entry]", nodes: Sequence[Node]) -> Node:

@@ -124,10 +124,10 @@ class Leaf:
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchema:
         """Return what users may write."""
-        return open_schema(self.schema, nullable=self.nullable)
+        return reference_or(self.schema, nullable=self.nullable)
 
 
-def open_schema(schema: Mapping[str, Any], *, nullable: bool = False) -> JsonSchema:
+def reference_or(schema: Mapping[str, Any], *, nullable: bool = False) -> JsonSchema:
     """Return a schema that also takes a reference to the environment, and null where that is allowed."""
     choices = [dict(schema), _REFERENCE, *([{"type": "null"}] if nullable else [])]
     return {"anyOf": choices}
@@ -165,17 +165,20 @@ def alternatives(words: Iterable[str]) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that ``word`` was most likely meant to be."""
-    near = get_close_matches(word.lower(), [str(each) for each in known], n=1)
+    words = [str(each) for each in known]
+    begun = [each for each in words if len(word) > 2 and each.startswith(word.lower())]
+    near = get_close_matches(word.lower(), words, n=1, cutoff=0.75) or begun
     return near[0] if near else None
 
 
 @dataclass(frozen=True)
 class Items:
-    """A list of the config: what is not a list is refused with an example of one."""
+    """A list of the config: what is not a list is refused with an example, or is its ``alone`` item."""
 
     example: str
     at_least: int = 0
     distinct: bool = True
+    alone: bool = False
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
@@ -184,6 +187,8 @@ class Items:
         return core_schema.no_info_wrap_validator_function(self._validate, handler(source))
 
     def _validate(self, value: object, handler: Callable[[object], tuple[object, ...]]) -> object:
+        if self.alone and not isinstance(value, (list, tuple)):
+            return handler((value,))
         if not isinstance(value, (list, tuple)):
             raise ValueError(f"is {describe(value)}: write a list, such as {self.example}")
         if len(value) < self.at_least:
@@ -198,9 +203,11 @@ class Items:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchema:
-        """Add the least length."""
+        """Add the least length, and the one item that needs no list."""
         written = handler(schema)
-        return {**written, "minItems": self.at_least} if self.at_least else written
+        if self.at_least:
+            written = {**written, "minItems": self.at_least}
+        return {"anyOf": [written["items"], written]} if self.alone else written
 
 
 @dataclass(frozen=True)

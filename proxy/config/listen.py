@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
 from proxy.config.addresses import AnyAddress, Scheme
+from proxy.config.certificates import check_authorities, check_certificate
 from proxy.config.fields import OrNull, as_scalar, choice, is_null, optional
 from proxy.config.loading import FileName, OptionalFileName
 from proxy.config.problem import Location
@@ -44,6 +45,12 @@ class ListenTls(Section):
         """A client's certificate cannot be verified without its issuer."""
         if not is_null(data.get("client_auth")) and is_null(data.get("client_ca")):
             yield ("client_auth",), "needs client_ca: write client_ca: ca.pem beside it"
+
+    def complete(self) -> Self:
+        """Refuse files that no listener could open."""
+        check_certificate(self.cert, self.key)
+        check_authorities("client_ca", self.client_ca)
+        return self
 
 
 class Listen(Section):

@@ -8,9 +8,9 @@ from typing import Annotated, TypeAlias
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import core_schema
 
-from proxy.config.fields import JsonSchema, as_scalar, open_schema
+from proxy.config.fields import JsonSchema, as_scalar, reference_or
 from proxy.config.matchers import Matcher, MatcherLoader
-from proxy.config.names import read_text
+from proxy.config.names import TEXT, read_text
 from proxy.config.scalars import shorten
 
 
@@ -57,7 +57,7 @@ class _Named:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchema:
-        return open_schema({"type": "string"}, nullable=self.nullable)
+        return reference_or(TEXT, nullable=self.nullable)
 
 
 def _read_file(name: str, loading: Loading) -> Path:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, GetJsonSchemaHandler, model_serializer
+from pydantic_core import CoreSchema
 
 from proxy.config.addresses import ADDRESS, Address, TcpAddress
-from proxy.config.fields import Items, Keyed, Leaf, as_scalar, choice, optional
-from proxy.config.names import HEADER_SECRET, SECRET, HeaderName, Text, check_token, read_url
+from proxy.config.fields import Items, JsonSchema, Keyed, Leaf, as_scalar, choice, optional, reference_or
+from proxy.config.names import HEADER_SECRET, SECRET, Text, check_token, read_url
 from proxy.config.quantities import duration, integer, size
 from proxy.config.section import Section
 
@@ -53,10 +54,19 @@ class Ready(Section):
     """When /readyz answers 200: one of the words, or the names of ``upstreams``."""
 
     example: ClassVar[str] = "any, all or [checkout]"
-    short_form: ClassVar[Mapping[str, Any]] = {"enum": ["any", "all"]}
 
     mode: Annotated[ReadyMode, choice(ReadyMode)] = ReadyMode.ANY
     upstreams: Annotated[tuple[Text, ...], Items("[checkout]", at_least=1)] = ()
+
+    @model_serializer(mode="plain")
+    def _serialize(self) -> str | list[str]:
+        return list(self.upstreams) if self.mode is ReadyMode.NAMED else str(self.mode)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
+        """Return the short forms, which are all that there is."""
+        names = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+        return reference_or({"anyOf": [{"enum": ["any", "all"]}, names]})
 
     @classmethod
     def expand(cls, data: object) -> object:
@@ -126,7 +136,7 @@ class Spans(Section):
     )
     service_name: Text = Field(default="traceward", description="service.name of the spans.")
     headers: Annotated[
-        Mapping[HeaderName, Annotated[str, HEADER_SECRET]], Keyed("{authorization: Bearer abc}", check_token)
+        Mapping[str, Annotated[str, HEADER_SECRET]], Keyed("{authorization: Bearer abc}", check_token)
     ] = Field(default={}, description="Sent to the collector.")
     queue: Annotated[int, integer(1, 1_000_000, 2048)] = Field(
         default=2048, description="Spans that may wait; more are dropped and counted."

@@ -137,6 +137,8 @@ def size(example: str) -> Leaf:
 
 def _with_unit(scalar: Scalar, example: str, units: dict[str, Decimal] | dict[str, int], unit: str) -> str:
     names = ", ".join(units)
+    if typed(scalar) == 0:
+        return f"write one above 0, such as {example}"
     if _NUMBER.fullmatch(scalar.text):
         return f"write the unit ({names}), such as {scalar.text}{unit}"
     return f"write a number and its unit ({names}), such as {example}"

@@ -7,10 +7,9 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import Field, WrapValidator
 
-from proxy.config.fields import Items, Keyed, Leaf, choice, optional
+from proxy.config.fields import Items, Keyed, Leaf, choice, is_null, optional, plain_text
 from proxy.config.loading import MatcherName
 from proxy.config.names import (
-    HeaderName,
     HeaderValue,
     Method,
     check_token,
@@ -21,7 +20,7 @@ from proxy.config.names import (
 from proxy.config.problem import Location
 from proxy.config.quantities import PER_SECOND, RATE, Boolean
 from proxy.config.scalars import Scalar, shorten
-from proxy.config.section import Section
+from proxy.config.section import Section, SparseSection
 from proxy.policy.propagation import InvalidAction, Parent, UntrustedAction
 from proxy.policy.rules import compile_regex, normalize_prefix
 from proxy.tracecontext.formats import Format
@@ -39,7 +38,7 @@ FormatList: TypeAlias = Annotated[
 ]
 
 
-class SampleBySettings(Section):
+class SampleBySettings(SparseSection):
     """What a rate is decided on in place of the trace-id."""
 
     example: ClassVar[str] = "trace_id, {header: x-session-id} or {cookie: sid}"
@@ -60,7 +59,7 @@ class SampleBySettings(Section):
 
 
 def _or_trace_id(value: object, read: Callable[[object], object]) -> object:
-    if value is None or (isinstance(value, Scalar) and value.text == "trace_id"):
+    if is_null(value) or plain_text(value) == "trace_id":
         return None
     return read(value)
 
@@ -68,7 +67,7 @@ def _or_trace_id(value: object, read: Callable[[object], object]) -> object:
 SampleBy: TypeAlias = Annotated[SampleBySettings | None, WrapValidator(_or_trace_id)]
 
 
-class ResponseSettings(Section):
+class ResponseSettings(SparseSection):
     """Which response headers tell a client its trace."""
 
     example: ClassVar[str] = "{traceresponse: true}"
@@ -129,7 +128,7 @@ def _read_regex(scalar: Scalar) -> str:
     return scalar.text
 
 
-class MatchSettings(Section):
+class MatchSettings(SparseSection):
     """The conditions of a rule; all that are set must hold."""
 
     example: ClassVar[str] = "/api/ or {prefix: /api/, methods: [GET]}"
@@ -147,7 +146,7 @@ class MatchSettings(Section):
     methods: Annotated[tuple[Method, ...] | None, Items("[GET, POST]", at_least=1)] = Field(
         default=None, description="The request's method is one of these."
     )
-    headers: Annotated[Mapping[HeaderName, HeaderValue], Keyed("{x-tenant: acme}", check_token)] = Field(
+    headers: Annotated[Mapping[str, HeaderValue], Keyed("{x-tenant: acme}", check_token)] = Field(
         default={}, description="The request has each of these headers with exactly this value."
     )
 
@@ -163,7 +162,7 @@ class MatchSettings(Section):
             yield (), "has no condition: write match: / for every request"
 
 
-class RuleSettings(TracingChoices):
+class RuleSettings(SparseSection, TracingChoices):
     """A rule: requests that match it are traced, the first match wins."""
 
     example: ClassVar[str] = "{match: /api/, sample_rate: 10}"

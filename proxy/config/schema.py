@@ -42,6 +42,7 @@ DEFAULT_RATES: Mapping[Environment | None, Decimal] = {
 
 AUTO: Literal["auto"] = "auto"
 _MOST_WORKERS = 1024
+_WORKERS = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": _MOST_WORKERS}, {"const": AUTO}]}
 
 
 def _read_workers(scalar: Scalar) -> int | Literal["auto"]:
@@ -61,7 +62,9 @@ class Config(Section):
     environment: Annotated[Environment | None, optional(choice(Environment))] = Field(
         default=None, description="Sets sample_rate's default: development 100, testing 50, production 10."
     )
-    listen: Annotated[tuple[Listen, ...], Items("[127.0.0.1:8080]", at_least=1, distinct=False)] = Field(
+    listen: Annotated[
+        tuple[Listen, ...], Items("[127.0.0.1:8080]", at_least=1, distinct=False, alone=True)
+    ] = Field(
         default=(Listen.model_validate("127.0.0.1:8080"),),
         description="Where clients connect: host:port, '[::1]:port', unix:/path, or a list.",
     )
@@ -86,20 +89,13 @@ class Config(Section):
         default=AccessLog.OFF, description="Which requests are logged, as JSON lines on stdout."
     )
     spans: Spans = Field(default=Spans(), description="The proxy's own spans.")
-    workers: Annotated[int | Literal["auto"], Leaf(_read_workers, "a number or auto")] = Field(
+    workers: Annotated[int | Literal["auto"], Leaf(_read_workers, "a number or auto", _WORKERS)] = Field(
         default=1, description="Processes; auto: one a core."
     )
     lint: Lint = Field(default=Lint(), description="Warnings of check that are meant to be so.")
     drain_timeout: Annotated[float, duration("25s", zero=True)] = Field(
         default=25.0, description="How long requests in flight may take at the end."
     )
-
-    @classmethod
-    def expand(cls, data: object) -> object:
-        """Read a single listener."""
-        if isinstance(data, Mapping) and "listen" in data and not isinstance(data["listen"], (list, tuple)):
-            return {**data, "listen": [data["listen"]]}
-        return data
 
     @classmethod
     def check(cls, data: Mapping[str, object]) -> Iterable[tuple[Location, str]]:
@@ -153,7 +149,8 @@ def _upstream_references(data: Mapping[str, object]) -> Iterator[tuple[Location,
 
 def _repeated_addresses(data: Mapping[str, object]) -> Iterator[tuple[Location, str]]:
     seen: set[str] = set()
-    for index, entry in enumerate(_items(data.get("listen"))):
+    listen = data.get("listen", "127.0.0.1:8080")
+    for index, entry in enumerate(_items(listen) or [listen]):
         address = plain_text(entry.get("address") if isinstance(entry, Mapping) else entry)
         if address in seen:
             yield ("listen", index), f"is {address}, which is listened on already: keep one"

@@ -8,7 +8,9 @@ from pydantic import (
     ConfigDict,
     GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import CoreSchema
@@ -50,7 +52,8 @@ class Section(BaseModel):
         if isinstance(data, cls):
             return data
         if not isinstance(data, Mapping):
-            raise ValueError(f"is {describe(data)}: write a mapping, such as {cls.example}")
+            kind = "a mapping, such as " if cls.short_form is None else ""
+            raise ValueError(f"is {describe(data)}: write {kind}{cls.example}")
         problems = list(cls.check(data))
         try:
             section = handler(data)
@@ -73,7 +76,7 @@ class Section(BaseModel):
         if text == MISSING:
             fields = {field.alias or name: field for name, field in cls.model_fields.items()}
             examples = fields[key].examples or []
-            return f"is missing: write {key}: {examples[0]}" if examples else "is missing"
+            return f"{MISSING}: write {key}: {write_flow(examples[0])}" if examples else MISSING
         if text == UNKNOWN:
             near = nearest(key, cls.keys())
             return f"{UNKNOWN}: write {near or alternatives(cls.keys())}"
@@ -83,6 +86,24 @@ class Section(BaseModel):
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """Add the short form."""
+        """Add the short form, and write defaults the way users do."""
         written = handler(schema)
+        properties = handler.resolve_ref_schema(written).get("properties", {})
+        defaults: object = cls.model_construct().model_dump(mode="json", by_alias=True, warnings=False)
+        for key, default in defaults.items() if isinstance(defaults, dict) else ():
+            if "default" in properties.get(key, ()):
+                properties[key]["default"] = default
         return written if cls.short_form is None else {"anyOf": [cls.short_form, written]}
+
+
+class SparseSection(Section):
+    """A section in which it matters what is set; a dump shows that alone."""
+
+    @model_serializer(mode="wrap")
+    def _serialize(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if key in self.model_fields_set}
+
+
+def write_flow(value: object) -> str:
+    """Write an example the way YAML has it in one line."""
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)

@@ -10,6 +10,8 @@ _ADDRESS = re.compile(r"(?<!['\"\w])\[[0-9A-Fa-f:.%]*:[0-9A-Fa-f:.%]*\](:\d+)?")
 _REFERENCE = re.compile(r"(?<!['\"\w])\$?\$\{[^}]*\}?")
 # Everything that a YAML stream may hold; https://yaml.org/spec/1.2.2/#51-character-set.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What PyYAML counts as the end of a line.
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _INDICATORS = "*&@`%!|>"
 
 
@@ -39,8 +41,13 @@ def decode(content: bytes) -> str:
 
 
 def _place_after(text: str) -> Place:
-    lines = re.split(r"\r\n|[\n\r]", text)
+    lines = _BREAK.split(text)
     return Place(len(lines), len(lines[-1]) + 1)
+
+
+def _line(text: str, place: Place) -> str:
+    lines = _BREAK.split(text)
+    return lines[place.line - 1] if place.line <= len(lines) else ""
 
 
 def explain_syntax(error: Exception, text: str) -> tuple[Place, str]:
@@ -51,8 +58,7 @@ def explain_syntax(error: Exception, text: str) -> tuple[Place, str]:
     if mark is None:
         return START, f"is not YAML: {error.problem}"
     place = Place(mark.line + 1, mark.column + 1)
-    lines = re.split(r"\r\n|[\n\r]", text)
-    line = lines[mark.line] if mark.line < len(lines) else ""
+    line = _line(text, place)
     quoted = _unquoted_reference(line, mark.column)
     if quoted is not None:
         column, what = quoted
@@ -61,6 +67,12 @@ def explain_syntax(error: Exception, text: str) -> tuple[Place, str]:
     if opened is not None:
         return opened, "is not YAML: what starts here is never closed"
     return place, f"is not YAML: {_advice(error, line, mark.column)}"
+
+
+def advise_quotes(text: str, place: Place) -> str:
+    """Return what to say of a bracket or brace at ``place`` that was meant as text."""
+    quoted = _unquoted_reference(_line(text, place), place.column - 1)
+    return f"put quotes around it: {_quote(quoted[1])}" if quoted is not None else "put quotes around it"
 
 
 def _unquoted_reference(line: str, column: int) -> tuple[int, str] | None:
@@ -96,7 +108,21 @@ def _advice(error: yaml.MarkedYAMLError, line: str, column: int) -> str:
         return "a value that starts with * is an alias: put quotes around it: '*'"
     if "cannot start any token" in problem and at and at in _INDICATORS:
         return f"a value cannot start with {at}: put quotes around it"
+    if "expected ',' or" in problem and at in ("{", "["):
+        return f"put quotes around a value with {at} in it"
+    if "<stream end>" in problem:
+        return "the file ends before this is complete"
+    if "expected <block end>" in problem:
+        return _advice_on_blocks(at)
     return problem
+
+
+def _advice_on_blocks(at: str) -> str:
+    if at in ("}", "]"):
+        return f"nothing is open that {at} could close: leave it out, or put quotes around the value"
+    return (
+        "this does not fit what is above it: indent the keys of one mapping, or the items of one list, alike"
+    )
 
 
 def _quote(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from proxy.config.fields import Items, Leaf, as_scalar
 from proxy.config.quantities import Boolean
@@ -44,6 +44,13 @@ class Trust(Section):
                 return {}
             case _:
                 return data
+
+    @model_serializer(mode="wrap")
+    def _serialize(self, handler: SerializerFunctionWrapHandler) -> str | dict[str, Any]:
+        if self.everyone:
+            return "all"
+        written: dict[str, Any] = handler(self)
+        return written if self.clients or self.certificates else "none"
 
 
 class TrustAll(Trust):

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
 from proxy.config.addresses import AnyTarget
+from proxy.config.certificates import check_authorities, check_certificate
 from proxy.config.fields import Items, Leaf, OrNull, choice, is_null, optional
 from proxy.config.loading import OptionalFileName
 from proxy.config.names import Text, read_host, read_path, split_authority
 from proxy.config.problem import Location
 from proxy.config.quantities import Boolean, duration, integer
 from proxy.config.scalars import Scalar
-from proxy.config.section import Section
+from proxy.config.section import Section, SparseSection
 
 
 class Balance(StrEnum):
@@ -108,6 +109,13 @@ class UpstreamTls(Section):
             if not is_null(data.get(name)) and is_null(data.get(other)):
                 yield (name,), f"needs {other}: write {other}: {other}.pem beside it"
 
+    def complete(self) -> Self:
+        """Refuse files that no connection could use."""
+        if self.cert is not None and self.key is not None:
+            check_certificate(self.cert, self.key)
+        check_authorities("ca", self.ca)
+        return self
+
 
 def _read_host_setting(scalar: Scalar) -> str:
     if scalar.text in (PRESERVE, TARGET):
@@ -125,7 +133,7 @@ class Upstream(Section):
     example: ClassVar[str] = "{targets: [http://127.0.0.1:9000]}"
 
     targets: Annotated[tuple[AnyTarget, ...], Items("[http://127.0.0.1:9000]", at_least=1)] = Field(
-        description="http://host:port, https://host:port or unix:/path.", examples=["[http://127.0.0.1:9000]"]
+        description="http://host:port, https://host:port or unix:/path.", examples=[["http://127.0.0.1:9000"]]
     )
     balance: Annotated[Balance, choice(Balance)] = Field(
         default=Balance.ROUND_ROBIN, description="How a target is chosen."
@@ -153,7 +161,7 @@ def _read_route_host(scalar: Scalar) -> str:
     return bracketed if port is None else f"{bracketed}:{port}"
 
 
-class RouteSettings(Section):
+class RouteSettings(SparseSection):
     """Which upstream gets a request: all that is set must hold."""
 
     example: ClassVar[str] = "{path_prefix: /checkout/, upstream: checkout}"

@@ -21,6 +21,8 @@ E = TypeVar("E", bound=StrEnum)
 #: Messages that the section, which knows its keys, completes.
 MISSING = "is missing"
 UNKNOWN = "is not a key here"
+#: The last step of a location whose key is wrong, whatever its value.
+AT_KEY = "[key]"
 
 JsonSchema = dict[str, Any]
 #: What an editor sees where a value comes from the environment.
@@ -164,11 +166,11 @@ def alternatives(words: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that ``word`` was most likely meant to be."""
+    """Return what ``word`` was most likely meant to be, several joined as prose; None where nothing is near."""
     words = [str(each) for each in known]
     begun = [each for each in words if len(word) > 2 and each.startswith(word.lower())]
-    near = get_close_matches(word.lower(), words, n=1, cutoff=0.75) or begun
-    return near[0] if near else None
+    near = begun or get_close_matches(word.lower(), words, n=1, cutoff=0.75)
+    return alternatives(near) if near else None
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ class Keyed:
             try:
                 self.check_key(key)
             except ValueError as error:
-                problems.append(((key,), str(error)))
+                problems.append(((key, AT_KEY), str(error)))
         try:
             read = handler(value)
         except ValidationError as error:

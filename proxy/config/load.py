@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from proxy.config.document import Document, compose
-from proxy.config.fields import UNKNOWN, messages
+from proxy.config.fields import AT_KEY, MISSING, UNKNOWN, messages
 from proxy.config.loading import Loading
 from proxy.config.problem import START, ConfigError, Location, Place, Problem, write_path
 from proxy.config.schema import Config
@@ -70,9 +70,9 @@ def load_text(content: bytes, path: Path, environ: Mapping[str, str]) -> LoadedC
 def _located(error: ValidationError, document: Document, file: str) -> list[Problem]:
     found = []
     for location, text in messages(error):
-        at_key = text.startswith(UNKNOWN)
+        at_key = text.startswith(UNKNOWN) or location[-1:] == (AT_KEY,)
         written, place = document.locate(location, key=at_key)
-        if text.startswith("is missing") and location:
+        if text.startswith(MISSING) and location:
             written = (*written, location[-1])
         found.append(_problem(file, place, written, text))
     return found

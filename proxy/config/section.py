@@ -1,6 +1,7 @@
 """What every mapping of the config has in common: unknown keys, missing keys, checks across keys."""
 
 from collections.abc import Iterable, Mapping
+from inspect import get_annotations
 from typing import Any, ClassVar, Self
 
 from pydantic import (
@@ -65,8 +66,10 @@ class Section(BaseModel):
 
     @classmethod
     def keys(cls) -> list[str]:
-        """Return the keys that users may write."""
-        return [field.alias or name for name, field in cls.model_fields.items()]
+        """Return the keys that users may write, a class's own before those it shares."""
+        own = get_annotations(cls)
+        names = sorted(cls.model_fields, key=lambda name: name not in own)
+        return [cls.model_fields[name].alias or name for name in names]
 
     @classmethod
     def _translate(cls, location: Location, text: str) -> str:

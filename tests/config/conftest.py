@@ -20,14 +20,19 @@ def load(tmp_path: Path) -> Callable[..., LoadedConfig]:
 
 
 @pytest.fixture
-def errors(load: Callable[..., LoadedConfig], tmp_path: Path) -> Callable[[str], list[str]]:
-    """Return the lines of the error that a text gets, ``config.yaml:`` and the folder left out."""
+def errors(
+    load: Callable[..., LoadedConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], list[str]]:
+    """Return the lines of the error that a text gets, less the file's name, and FOLDER for its folder."""
+    monkeypatch.chdir(tmp_path)
 
     def errors(text: str) -> list[str]:
         with pytest.raises(ConfigError) as caught:
             load(text)
         lines = str(caught.value).splitlines()
         assert all(line.startswith(f"{tmp_path}/config.yaml:") for line in lines)
-        return [line.removeprefix(f"{tmp_path}/config.yaml:").replace(str(tmp_path), "") for line in lines]
+        return [
+            line.removeprefix(f"{tmp_path}/config.yaml:").replace(str(tmp_path), "FOLDER") for line in lines
+        ]
 
     return errors

@@ -290,10 +290,9 @@ class Exchange:
                 rule.tracing, head, trusted=trusted, preflight=preflight, ids=self._ids, now=now
             )
         strip = rule is None and client.policy.strip_unmatched
+        reason = Reason.NO_RULE if rule is None else Reason.RULE_SKIPS
         if preflight:
             reason = Reason.PREFLIGHT
-        else:
-            reason = Reason.NO_RULE if rule is None else Reason.RULE_SKIPS
         return propagation.leave(reason, head, trusted=trusted, strip=strip)
 
     def _upstream_fields(self, head: RequestHead, trace: TraceDecision) -> list[Field]:

@@ -1,4 +1,4 @@
-"""What every test shares: proxies to start, and Hypothesis without a deadline: a busy machine is not a bug."""
+"""What every test shares: proxies to start, and no deadline for Hypothesis: a busy machine is not a bug."""
 
 import os
 import signal

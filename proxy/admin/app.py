@@ -16,6 +16,7 @@ from proxy.message.error import RefusedMessage
 
 #: The largest body of a request to the admin server, bytes.
 BODY_BYTES = 65536
+_SHAPE = '{"url": ..., "method": ..., "headers": [[name, value], ...], "client": ...}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,5 @@ class _Routes:
 def _describe(invalid: ValidationError) -> str:
     first = invalid.errors()[0]
     place = ".".join(str(step) for step in first["loc"])
-    return f'{place}: {first["msg"]}; write {{"url": ..., "method": ..., "headers": [[name, value], ...], "client": ...}}'.lstrip(
-        ": "
-    )
+    problem = f"{place}: {first['msg']}" if place else first["msg"]
+    return f"{problem}; write {_SHAPE}"

@@ -166,7 +166,7 @@ def alternatives(words: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return what ``word`` was most likely meant to be, several joined as prose; None where nothing is near."""
+    """Return what ``word`` was most likely meant to be, as prose; None where nothing is near."""
     words = [str(each) for each in known]
     begun = [each for each in words if len(word) > 2 and each.startswith(word.lower())]
     near = begun or get_close_matches(word.lower(), words, n=1, cutoff=0.75)

@@ -79,6 +79,7 @@ class MatcherLoader:
             with _first_on_path(path.parent):
                 exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
         except (Exception, SystemExit) as error:
+            del sys.modules[private]
             raise ValueError(f"{name} does not load: {_words(error, path)}") from None
         return module
 
@@ -119,7 +120,7 @@ def _words(error: BaseException, path: Path | None) -> str:
 
 def _nearest(name: str, value: object) -> str:
     near = get_close_matches(name, [each for each in dir(value) if not each.startswith("_")], n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+    return f": write {near[0]}" if near else ""
 
 
 def _checked(name: str, value: object) -> Callable[[str], bool]:

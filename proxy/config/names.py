@@ -125,8 +125,8 @@ def split_authority(authority: str) -> tuple[str, int | None]:
     found = _AUTHORITY.fullmatch(authority)
     if found is None or not is_host(found["host"]):
         bare = is_ipv6(authority) or is_ipv6(authority.rpartition(":")[0])
-        hint = ": write an IPv6 address in brackets, '[::1]:8080'" if bare else ""
-        raise ValueError(f"{shorten(authority)} is not a host and port{hint}")
+        instead = "an IPv6 address in brackets, '[::1]:8080'" if bare else "one such as 127.0.0.1:8080"
+        raise ValueError(f"{shorten(authority)} is not a host and port: write {instead}")
     port = None if found["port"] is None else int(found["port"])
     if port is not None and port > 65535:
         raise ValueError(f"has the port {port}: write a number from 1 to 65535")

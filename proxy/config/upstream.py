@@ -122,8 +122,8 @@ def _read_host_setting(scalar: Scalar) -> str:
         return scalar.text
     try:
         split_authority(scalar.text)
-    except ValueError as error:
-        raise ValueError(f"{error}: write preserve, target or a host name") from None
+    except ValueError:
+        raise ValueError(f"is {scalar.describe()}: write preserve, target or a host name") from None
     return scalar.text
 
 

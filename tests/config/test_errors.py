@@ -303,7 +303,7 @@ UPSTREAMS = [
     ),
     pytest.param(
         "upstreams: {a: {targets: [http://b], host: 'a b'}}",
-        ["1:44: upstreams.a.host: 'a b' is not a host and port: write preserve, target or a host name"],
+        ["1:44: upstreams.a.host: is the text 'a b': write preserve, target or a host name"],
         id="host",
     ),
     pytest.param(

@@ -6,8 +6,9 @@ import yaml
 
 from proxy.config.problem import START, Place
 
-_ADDRESS = re.compile(r"(?<!['\"\w])\[[0-9A-Fa-f:.%]*:[0-9A-Fa-f:.%]*\](:\d+)?")
-_REFERENCE = re.compile(r"(?<!['\"\w])\$?\$\{[^}]*\}?")
+# Texts that YAML takes for a list or a mapping, with what belongs to the same word.
+_ADDRESS = re.compile(r"(?<!['\"\w])(?:https?://)?\[[0-9A-Fa-f:.%]*:[0-9A-Fa-f:.%]*\](?::\d+)?")
+_REFERENCE = re.compile(r"(?<!['\"\w])[^\s,'\"\[\]{}]*\$\{[^}]*\}?[^\s,'\"\[\]{}]*")
 # Everything that a YAML stream may hold; https://yaml.org/spec/1.2.2/#51-character-set.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # What PyYAML counts as the end of a line.

@@ -36,3 +36,45 @@ def errors(
         ]
 
     return errors
+
+
+# A self-signed certificate for localhost and its key, made for these tests and nothing else.
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBfjCCASWgAwIBAgIUV6P7qI7uO/ZUq7bi+wo1v2/8mg4wCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMzAyMzE0NloYDzIxMjYxMDMw
+MDIzMTQ2WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAARF713F4NlDkbaiwTYhwXY2//VMf5p+qyKYEpBiSFGs8rL1X0AB/C/Z
+u626v+2QnE7q8o/jYwltiOt829GzJFl/o1MwUTAdBgNVHQ4EFgQUdnp8M6QQJcpq
+xVtjA/OH9xXmQgMwHwYDVR0jBBgwFoAUdnp8M6QQJcpqxVtjA/OH9xXmQgMwDwYD
+VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNHADBEAiATIFuAN86OOfHGdzF8sZrj
+PAYChdJGHtlfVRvY/A4HZgIgeQj/spOF509OvTur+MsX19B62i6+80xARQfHgpzd
+7kc=
+-----END CERTIFICATE-----
+"""
+KEY = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgDvNVHxkxMYrPlWNn
+SuE7Yu2OBt1on0MP25SBJPjttFihRANCAARF713F4NlDkbaiwTYhwXY2//VMf5p+
+qyKYEpBiSFGs8rL1X0AB/C/Zu626v+2QnE7q8o/jYwltiOt829GzJFl/
+-----END PRIVATE KEY-----
+"""
+OTHER_KEY = """\
+-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEIN7A/2gI9Mmy92j6IPZ1Z75rd10gc3vszMA5WiufhU2EoAoGCCqGSM49
+AwEHoUQDQgAEy6bgWZC0l31wPaPhdYzSwfYql8Uli/NH0CVJuwCdX98tu8ZGxJ+U
+AHnGam352xrQPqPoyy5j8p9W1LawG45fUQ==
+-----END EC PRIVATE KEY-----
+"""
+
+
+@pytest.fixture
+def certificate() -> tuple[str, str]:
+    """Return a certificate and its key, PEM."""
+    return CERTIFICATE, KEY
+
+
+@pytest.fixture
+def other_key() -> str:
+    """Return the key of another certificate, PEM."""
+    return OTHER_KEY

@@ -152,6 +152,16 @@ REFUSED = [
         id="ipv6-in-list",
     ),
     pytest.param(
+        "upstreams: {a: {targets: [https://[::1]:90, b]}}",
+        ["1:27: upstreams.a.targets: is not YAML: put quotes around it: 'https://[::1]:90'"],
+        id="ipv6-in-url",
+    ),
+    pytest.param(
+        "upstreams: {a: {targets: [http://${A}:90, b]}}",
+        ["1:27: upstreams.a.targets: is not YAML: put quotes around it: 'http://${A}:90'"],
+        id="reference-in-url",
+    ),
+    pytest.param(
         "admin: {token: ${T}}", ["1:16: admin: is not YAML: put quotes around it: '${T}'"], id="reference"
     ),
     pytest.param(

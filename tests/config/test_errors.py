@@ -189,7 +189,11 @@ UPSTREAMS = [
         ["1:11: upstream: has user information, which is never sent: leave it out"],
         id="user",
     ),
-    pytest.param("upstream: http://", ["1:11: upstream: '' is not a host and port"], id="no-name"),
+    pytest.param(
+        "upstream: http://",
+        ["1:11: upstream: '' is not a host and port: write one such as 127.0.0.1:8080"],
+        id="no-name",
+    ),
     pytest.param(
         "upstream: http://a:0",
         ["1:11: upstream: has the port 0: write a number from 1 to 65535"],

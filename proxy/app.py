@@ -1,6 +1,7 @@
 """The composition root: one config, made into listeners, upstreams, metrics and an admin server."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -25,7 +26,7 @@ from proxy.observability.catalog import Metric
 from proxy.observability.matcher_errors import MatcherErrors
 from proxy.observability.metrics import Metrics, MetricsCollector
 from proxy.server.data_plane import DataPlane
-from proxy.server.listeners import Listener, bind
+from proxy.server.listeners import AddressTaken, Listener, bind, unbind
 from proxy.server.pool import Upstream
 from proxy.server.tls import upstream_context
 from proxy.tracecontext.ids import IdSource
@@ -46,6 +47,7 @@ class Application:
         self._secret = os.urandom(32)
         self._policy = self._compile(config)
         self._explained: Policy | None = None
+        self._explaining = asyncio.Lock()
         self._ids = IdSource(os.urandom)
         self._plane = DataPlane(
             self._policy, config.limits, self._make_upstreams(config), self._ids, self._metrics.observe
@@ -62,27 +64,19 @@ class Application:
         Raises:
             AddressTaken: a listener's or the admin server's address cannot be listened on.
         """
-        config = self._config
-        admin_sockets = [] if config.admin.listen is None else bind(config.admin.listen)
-        self._listeners = [Listener(entry, bind(entry.address), None) for entry in config.listen]
-        self._watch_signals()
-        sweep = asyncio.create_task(self._plane.sweep_forever())
-        admin = await self._start_admin(admin_sockets)
-        for listener in self._listeners:
-            await listener.serve(self._plane)
-            self._say(f"listening on {listener.url}")
-        admin_url = _admin_url(config.admin.listen, admin_sockets)
-        if admin_url is not None:
-            self._say(f"admin on {admin_url}")
-        if self.on_start is not None:
-            self.on_start([listener.url for listener in self._listeners], admin_url)
-        _settle_garbage()
-        await self._stop.wait()
-        clean = await self._drain()
-        sweep.cancel()
-        if admin is not None:
-            await admin.cleanup()
-        return 0 if clean else 1
+        with contextlib.ExitStack() as bound:
+            admin_sockets = self._bind(bound)
+            self._watch_signals()
+            sweep = asyncio.create_task(self._plane.sweep_forever())
+            admin = await self._start_admin(admin_sockets)
+            await self._start_listeners(admin_sockets)
+            _settle_garbage()
+            await self._stop.wait()
+            clean = await self._drain()
+            sweep.cancel()
+            if admin is not None:
+                await admin.cleanup()
+            return 0 if clean else 1
 
     def stop(self) -> None:
         """Drain and end ``run``."""
@@ -104,6 +98,32 @@ class Application:
             )
             for name, settings in config.upstreams.items()
         }
+
+    def _bind(self, bound: contextlib.ExitStack) -> list[socket.socket]:
+        """Take every address; return the admin server's sockets. What ``bound`` holds is closed with it."""
+        address = self._config.admin.listen
+        sockets: list[socket.socket] = []
+        if address is not None:
+            try:
+                sockets = bind(address)
+            except AddressTaken as error:
+                raise AddressTaken(f"admin.listen: {error}") from None
+            bound.callback(unbind, address, sockets)
+        for entry in self._config.listen:
+            listener = Listener(entry, bind(entry.address), None)
+            bound.callback(listener.close)
+            self._listeners.append(listener)
+        return sockets
+
+    async def _start_listeners(self, admin_sockets: list[socket.socket]) -> None:
+        for listener in self._listeners:
+            await listener.serve(self._plane)
+            self._say(f"listening on {listener.url}")
+        admin_url = _admin_url(self._config.admin.listen, admin_sockets)
+        if admin_url is not None:
+            self._say(f"admin on {admin_url}")
+        if self.on_start is not None:
+            self.on_start([listener.url for listener in self._listeners], admin_url)
 
     async def _start_admin(self, sockets: list[socket.socket]) -> web.AppRunner | None:
         config = self._config.admin
@@ -143,10 +163,14 @@ class Application:
     def _not_ready(self) -> str | None:
         return "draining" if self._plane.draining else None
 
-    def _explain(self, question: Question) -> Explanation:
-        # A policy of its own: the caps on traces are not to be spent by questions.
-        if self._explained is None:
-            self._explained = self._compile(self._config)
+    async def _explain(self, question: Question) -> Explanation:
+        # A policy of its own: the caps on traces are not to be spent, nor a function's errors counted, by
+        # questions. Compiled aside, for thousands of rules would keep requests waiting.
+        async with self._explaining:
+            if self._explained is None:
+                self._explained = await asyncio.to_thread(
+                    compile_policy, self._config, _ignore, secret=self._secret
+                )
         return explain(self._explained, question, self._ids, time.monotonic())
 
     def _gauges(self) -> Iterator[tuple[Metric, Mapping[tuple[str, ...], float]]]:
@@ -154,7 +178,8 @@ class Application:
         yield catalog.SAMPLE_RATE, {(rule,): rate for rule, rate in _rates(plane.policy)}
         upstream = sum(each.connections for each in plane.upstreams.values())
         yield catalog.CONNECTIONS, {("downstream",): len(plane.connections), ("upstream",): upstream}
-        yield catalog.IN_FLIGHT, {("downstream",): plane.in_flight}
+        sent = sum(each.in_flight for each in plane.upstreams.values())
+        yield catalog.IN_FLIGHT, {("downstream",): plane.in_flight, ("upstream",): sent}
 
 
 def serve(path: Path, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
@@ -177,6 +202,10 @@ def run(loaded: LoadedConfig, say: Callable[[str], None]) -> int:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main())
+
+
+def _ignore(rule: str, error: Exception) -> None:
+    """Leave an error of a rule's function to the requests that meet it."""
 
 
 def _rates(policy: Policy) -> Iterator[tuple[str, float]]:

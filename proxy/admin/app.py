@@ -1,7 +1,7 @@
 """The routes of the admin server."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -25,7 +25,7 @@ class Facts:
 
     registry: CollectorRegistry
     not_ready: Callable[[], str | None]  # why the proxy is not ready; None: it is
-    explain: Callable[[Question], Explanation]  # raises ValueError
+    explain: Callable[[Question], Awaitable[Explanation]]  # raises ValueError
 
 
 class _ExplainRequest(BaseModel):
@@ -84,7 +84,7 @@ class _Routes:
             asked.client,
         )
         try:
-            explanation = self._facts.explain(question)
+            explanation = await self._facts.explain(question)
         except RefusedMessage as refused:
             return error(400, "bad_request", refused.detail)
         except ValueError as invalid:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 
 
 class Histogram:
@@ -21,9 +22,5 @@ class Histogram:
 
     def cumulative(self) -> Sequence[tuple[str, int]]:
         """Return (upper bound as text, count up to it) for each bucket, +Inf last."""
-        total = 0
-        buckets = []
-        for bound, count in zip((*self.bounds, float("inf")), self.counts, strict=True):
-            total += count
-            buckets.append(("+Inf" if bound == float("inf") else repr(bound), total))
-        return buckets
+        bounds = (*map(repr, self.bounds), "+Inf")
+        return list(zip(bounds, accumulate(self.counts), strict=True))

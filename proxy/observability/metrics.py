@@ -2,6 +2,9 @@
 
 The path of a request adds to plain integers. One count for each combination of rule, status,
 decision, reason, context and fault serves three metrics, which a scrape sums from it.
+
+A scrape renders in a thread of its own while requests are counted, so it reads copies alone:
+``dict.copy`` is one step for other threads, a loop over the dict is not.
 """
 
 import platform
@@ -75,10 +78,11 @@ class Metrics:
             _add(self._preflights, (record.preflight,))
         if record.error is not None:
             self._observe_error(record, record.error)
-        if record.upstream:
+        if record.overhead:
             _histogram(self._overhead_seconds, (rule, decision), catalog.OVERHEAD_SECONDS).observe(
                 record.overhead
             )
+        if record.upstream:
             labels = (record.upstream, decision)
             _histogram(self._request_seconds, labels, catalog.REQUEST_SECONDS).observe(record.duration)
             if record.upstream_seconds:
@@ -127,7 +131,7 @@ class Metrics:
     def requests_by_rule(self) -> Mapping[str, int]:
         """Return how many requests each rule got."""
         totals: Counter[str] = Counter()
-        for outcome, count in self._outcomes.items():
+        for outcome, count in self._outcomes.copy().items():
             totals[outcome[0]] += count
         return totals
 
@@ -135,7 +139,7 @@ class Metrics:
         requests: Counter[_Labels] = Counter()
         decisions: Counter[_Labels] = Counter()
         contexts: Counter[_Labels] = Counter()
-        for (rule, status, decision, reason, context, fault), count in self._outcomes.items():
+        for (rule, status, decision, reason, context, fault), count in self._outcomes.copy().items():
             requests[rule, f"{status}xx", decision] += count
             if reason is not None and context is not None:
                 decisions[rule, decision, reason] += count
@@ -181,15 +185,15 @@ def _histogram(histograms: dict[_Labels, Histogram], labels: _Labels, metric: Me
     return histogram
 
 
-def _counter_family(metric: Metric, counts: Mapping[_Labels, int]) -> Family:
+def _counter_family(metric: Metric, counts: dict[_Labels, int]) -> Family:
     family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
-    for labels, count in counts.items():
+    for labels, count in counts.copy().items():
         family.add_metric(labels, count)
     return family
 
 
-def _histogram_family(metric: Metric, histograms: Mapping[_Labels, Histogram]) -> Family:
+def _histogram_family(metric: Metric, histograms: dict[_Labels, Histogram]) -> Family:
     family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
-    for labels, histogram in histograms.items():
+    for labels, histogram in histograms.copy().items():
         family.add_metric(labels, list(histogram.cumulative()), histogram.sum)
     return family

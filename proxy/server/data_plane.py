@@ -115,4 +115,5 @@ class DataPlane:
     @property
     def in_flight(self) -> int:
         """Requests being served now."""
-        return sum(1 for connection in self.connections if connection.current is not None)
+        # A copy, for a scrape asks from a thread of its own.
+        return sum(1 for connection in self.connections.copy() if connection.current is not None)

@@ -36,6 +36,15 @@ def bind(address: Address) -> list[socket.socket]:
             return _bind_tcp(host, port)
 
 
+def unbind(address: Address, sockets: Sequence[socket.socket]) -> None:
+    """Close what ``bind`` returned; the path of a unix socket is removed."""
+    for sock in sockets:
+        sock.close()
+    if sockets and isinstance(address, UnixAddress):
+        with contextlib.suppress(OSError):
+            os.unlink(address.path)
+
+
 class Listener:
     """One entry of ``listen`` while it is served."""
 
@@ -73,9 +82,8 @@ class Listener:
         """Accept no more."""
         for server in self._servers:
             server.close()
-        if isinstance(self.settings.address, UnixAddress):
-            with contextlib.suppress(OSError):
-                os.unlink(self.settings.address.path)
+        unbind(self.settings.address, self._sockets)
+        self._sockets = ()
 
     def _authority(self) -> str:
         """The authority of a request from HTTP/1.0 without Host."""

@@ -155,6 +155,11 @@ class Upstream:
         """Connections that are open now."""
         return len(self._open)
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that an upstream connection carries now."""
+        return len(self._open) - sum(len(target.idle) for target in self._targets)
+
     def sweep(self, now: float) -> None:
         """Close the connections that were idle too long."""
         oldest = now - self.settings.pool.idle_timeout

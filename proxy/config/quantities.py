@@ -113,10 +113,10 @@ def duration(example: str, *, zero: bool = False) -> Leaf:
             raise ValueError(f"is {scalar.text}: write a duration above 0, such as {example}")
         return seconds
 
-    pattern = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"
-    return Leaf(
-        read, f"a duration, such as {example}", {"type": "string", "pattern": pattern}, write=write_duration
-    )
+    schema: dict[str, object] = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"}
+    if zero:
+        schema = {"anyOf": [schema, {"const": 0}]}
+    return Leaf(read, f"a duration, such as {example}", schema, write=write_duration)
 
 
 def size(example: str) -> Leaf:

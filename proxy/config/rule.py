@@ -10,6 +10,7 @@ from pydantic import Field, WrapValidator
 from proxy.config.fields import Items, Keyed, Leaf, choice, is_null, optional, plain_text
 from proxy.config.loading import MatcherName
 from proxy.config.names import (
+    TEXT,
     HeaderValue,
     Method,
     check_token,
@@ -167,7 +168,7 @@ class RuleSettings(SparseSection, TracingChoices):
 
     example: ClassVar[str] = "{match: /api/, sample_rate: 10}"
 
-    name: Annotated[str | None, Leaf(read_name, "a name")] = Field(
+    name: Annotated[str | None, Leaf(read_name, "a name", TEXT)] = Field(
         default=None, description="The metric label, unique; rule-1, rule-2, ... where it is not set."
     )
     match: MatchSettings = Field(description="Which requests.", examples=["/api/"])

@@ -3,7 +3,7 @@
 import ssl
 from pathlib import Path
 
-from proxy.config.fields import located
+from proxy.config.messages import located
 
 
 def check_certificate(cert: Path, key: Path) -> None:

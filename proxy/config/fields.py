@@ -6,23 +6,21 @@ ValueError with what is wrong and what to write instead, so that no message is p
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import core_schema
 
-from proxy.config.problem import Location
+from proxy.config.messages import AT_KEY, located, messages
 from proxy.config.scalars import Scalar
 
-E = TypeVar("E", bound=StrEnum)
+if TYPE_CHECKING:
+    from proxy.config.problem import Location
 
-#: Messages that the section, which knows its keys, completes.
-MISSING = "is missing"
-UNKNOWN = "is not a key here"
-#: The last step of a location whose key is wrong, whatever its value.
-AT_KEY = "[key]"
+E = TypeVar("E", bound=StrEnum)
 
 JsonSchema = dict[str, Any]
 #: What an editor sees where a value comes from the environment.
@@ -40,6 +38,8 @@ def as_scalar(value: object, expected: str) -> Scalar:
             return Scalar("null", None)
         case int() | float():
             return Scalar(str(value), value)
+        case Decimal():
+            return Scalar(str(value), float(value))
         case str():
             return Scalar(value, value)
         case _:
@@ -55,7 +55,7 @@ def describe(value: object) -> str:
             return "a list"
         case Scalar():
             return value.describe()
-        case None | bool() | int() | float() | str():
+        case None | bool() | int() | float() | Decimal() | str():
             return as_scalar(value, "a value").describe()
         case _:
             return f"a {type(value).__name__}"
@@ -85,7 +85,7 @@ class OrNull:
         )
 
 
-_WRITTEN = (Scalar, str, int, float, type(None), Mapping, list, tuple)
+_WRITTEN = (Scalar, str, int, float, Decimal, type(None), Mapping, list, tuple)
 
 
 @dataclass(frozen=True)
@@ -241,29 +241,3 @@ class Keyed:
         if problems:
             raise located(problems)
         return read
-
-
-def located(problems: Iterable[tuple[Location, str]]) -> ValidationError:
-    """Return one error of several problems, each beneath the value being validated."""
-    details = [
-        InitErrorDetails(type=PydanticCustomError("config", "{text}", {"text": text}), loc=loc, input=None)
-        for loc, text in problems
-    ]
-    return ValidationError.from_exception_data("config", details)
-
-
-def messages(error: ValidationError) -> list[tuple[Location, str]]:
-    """Return the problems of an error of pydantic's in this package's own words."""
-    found: list[tuple[Location, str]] = []
-    for each in error.errors(include_url=False, include_input=False):
-        match each["type"]:
-            case "value_error":
-                text = str(each["ctx"]["error"])
-            case "missing":
-                text = MISSING
-            case "extra_forbidden":
-                text = UNKNOWN
-            case _:
-                text = each["msg"]
-        found.append((each["loc"], text))
-    return found

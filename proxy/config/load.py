@@ -6,9 +6,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from proxy.config.document import Document, compose
-from proxy.config.fields import AT_KEY, MISSING, UNKNOWN, messages
+from proxy.config.document import compose
 from proxy.config.loading import Loading
+from proxy.config.messages import AT_KEY, MISSING, UNKNOWN, messages
+from proxy.config.nodes import Document
 from proxy.config.problem import START, ConfigError, Location, Place, Problem, write_path
 from proxy.config.schema import Config
 from proxy.config.syntax import NotText, decode

@@ -15,6 +15,7 @@ _AUTHORITY = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{1,5})
 _URL = re.compile(r"https?://(?P<authority>[^/?#\s]+)(?P<rest>[/?][!-~]*)?")
 _PATH = re.compile(r"/[!\"$-~]*")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_SECRET = re.compile(r"[!-~]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -53,11 +54,15 @@ def read_cookie_name(scalar: Scalar) -> str:
 def read_header_value(scalar: Scalar) -> str:
     """Read the value of a header field as written: no control characters, no white space around it."""
     text = scalar.text
-    if _CONTROL.search(text) or text != text.strip(" \t"):
+    if not _is_header_value(text):
         raise ValueError(
             f"{shorten(text)} is not a header value: leave out line breaks and white space around it"
         )
     return text
+
+
+def _is_header_value(text: str) -> bool:
+    return not _CONTROL.search(text) and text == text.strip(" \t")
 
 
 def read_method(scalar: Scalar) -> str:
@@ -154,9 +159,19 @@ HeaderValue: TypeAlias = Annotated[str, Leaf(read_header_value, "a text", TEXT)]
 
 
 def _read_secret(scalar: Scalar) -> str:
-    text = read_text(scalar)
-    if not text.isascii() or text != text.strip():
-        raise ValueError("has characters beyond ASCII, or white space around it: write a plain token")
+    """Read a secret; no message repeats it."""
+    text = scalar.text
+    if not text:
+        raise ValueError("is empty: write a text")
+    if not _SECRET.fullmatch(text):
+        raise ValueError("has white space or characters beyond printable ASCII: write it without")
+    return text
+
+
+def _read_header_secret(scalar: Scalar) -> str:
+    text = scalar.text
+    if not _is_header_value(text):
+        raise ValueError("is not a header value: leave out line breaks and white space around it")
     return text
 
 
@@ -166,4 +181,4 @@ def redact(value: str) -> str:
 
 
 SECRET = Leaf(_read_secret, "a text", TEXT, write=redact)
-HEADER_SECRET = Leaf(read_header_value, "a text", TEXT, write=redact)
+HEADER_SECRET = Leaf(_read_header_secret, "a text", TEXT, write=redact)

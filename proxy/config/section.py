@@ -16,7 +16,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from proxy.config.fields import MISSING, UNKNOWN, alternatives, describe, located, messages, nearest
+from proxy.config.fields import alternatives, describe, nearest
+from proxy.config.messages import MISSING, UNKNOWN, located, messages
 from proxy.config.problem import Location
 
 

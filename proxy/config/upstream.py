@@ -156,7 +156,10 @@ class Upstream(Section):
 
 
 def _read_route_host(scalar: Scalar) -> str:
-    host, port = split_authority(scalar.text)
+    try:
+        host, port = split_authority(scalar.text)
+    except ValueError:
+        raise ValueError(f"is {scalar.describe()}: write a host such as shop.example.com") from None
     bracketed = f"[{host}]" if ":" in host else host
     return bracketed if port is None else f"{bracketed}:{port}"
 

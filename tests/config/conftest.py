@@ -66,6 +66,16 @@ AwEHoUQDQgAEy6bgWZC0l31wPaPhdYzSwfYql8Uli/NH0CVJuwCdX98tu8ZGxJ+U
 AHnGam352xrQPqPoyy5j8p9W1LawG45fUQ==
 -----END EC PRIVATE KEY-----
 """
+ENCRYPTED_KEY = """\
+-----BEGIN EC PRIVATE KEY-----
+Proc-Type: 4,ENCRYPTED
+DEK-Info: AES-128-CBC,811AFA3DDEB065A4842BAFCB1F5FE212
+
+Njlh4Nq2LHwUr4sJLAxwAHsT7riqZMPGPWBUZFZeK/fElUne5AdiEhCtWwxpA4B8
+tJ4ioXWooR4QGeZIVRt0vMggB7ds8bg1WWsRhAodcvi1Vn2ocGTtVa20JTHFMi9W
+O7BVqabtJdcwyH6gVXXO8rvOrOs9xfgWsbQ5hJqBjl8=
+-----END EC PRIVATE KEY-----
+"""
 
 
 @pytest.fixture
@@ -78,3 +88,9 @@ def certificate() -> tuple[str, str]:
 def other_key() -> str:
     """Return the key of another certificate, PEM."""
     return OTHER_KEY
+
+
+@pytest.fixture
+def encrypted_key() -> str:
+    """Return the certificate's key, encrypted, PEM."""
+    return ENCRYPTED_KEY

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.config.document import Raw, compose
+from proxy.config.document import compose
 from proxy.config.load import LoadedConfig, load_text
+from proxy.config.nodes import Raw
 from proxy.config.problem import ConfigError, Place
 from proxy.config.scalars import Scalar, Value
 

@@ -321,6 +321,42 @@ UPSTREAMS = [
         id="path-of-check",
     ),
     pytest.param(
+        "upstreams: {a: {targets: [http://b], tls: {server_name: a b}, retries: 11}}",
+        [
+            (
+                "1:57: upstreams.a.tls.server_name: 'a b' is not a host name: write one such as "
+                "shop.example.com"
+            ),
+            "1:72: upstreams.a.retries: is 11: write a number from 0 to 10",
+        ],
+        id="server-name",
+    ),
+    pytest.param(
+        "upstreams: {a: {targets: [http://b], tls: {server_name: '[::g]'}}}",
+        [
+            (
+                "1:57: upstreams.a.tls.server_name: '[::g]' is not a host name: write one such "
+                "as shop.example.com"
+            )
+        ],
+        id="ipv6-server-name",
+    ),
+    pytest.param(
+        "upstreams: {a: {targets: [http://b], health_check: {path: '/a#b'}}}",
+        [
+            (
+                "1:59: upstreams.a.health_check.path: is '/a#b': percent-encode what is not "
+                "printable ASCII, and leave out #"
+            )
+        ],
+        id="path-with-fragment",
+    ),
+    pytest.param(
+        "upstream: http://a\nroutes: [{host: a/b, upstream: default}]",
+        ["2:17: routes[0].host: is the text 'a/b': write a host such as shop.example.com"],
+        id="route-host",
+    ),
+    pytest.param(
         "upstreams: {a: {targets: [http://b], tls: {cert: c.pem, ca: null}}}",
         [
             "1:50: upstreams.a.tls.cert: needs key: write key: key.pem beside it",
@@ -518,6 +554,21 @@ TRACING = [
             )
         ],
         id="sample-by-both",
+    ),
+    pytest.param(
+        "tracing: {sample_by: {cookie: 'a;b'}}",
+        ["1:31: tracing.sample_by.cookie: 'a;b' is not a cookie name: write letters, digits and hyphens"],
+        id="sample-by-cookie",
+    ),
+    pytest.param(
+        "tracing: {max_traces_per_second: many}",
+        ["1:34: tracing.max_traces_per_second: is the text 'many': write a number, such as 100"],
+        id="cap-word",
+    ),
+    pytest.param(
+        "tracing: {secret: ' a'}",
+        ["1:19: tracing.secret: has white space or characters beyond printable ASCII: write it without"],
+        id="secret",
     ),
     pytest.param(
         "tracing: {sample_by: {header: a b}}",
@@ -922,8 +973,8 @@ REST = [
             ),
             "1:38: spans.queue: is 0: write a number from 1 to 1000000",
             (
-                "1:66: spans.headers.authorization: 'a\\nb' is not a header value: leave out line "
-                "breaks and white space around it"
+                "1:66: spans.headers.authorization: is not a header value: leave out line breaks "
+                "and white space around it"
             ),
             "1:74: spans.headers[\"a b\"]: 'a b' is not a header name: write letters, digits and hyphens",
         ],
@@ -933,6 +984,21 @@ REST = [
         "spans: {otlp: http://u:p@collector:4318/}",
         [("1:15: spans.otlp: has user information: leave it out, and write an authorization header instead")],
         id="otlp-user",
+    ),
+    pytest.param(
+        'spans: {service_name: "a\\x07b"}',
+        ["1:23: spans.service_name: has a control character: 'a\\x07b'"],
+        id="spans-control",
+    ),
+    pytest.param(
+        "spans: {otlp: http://a b/}",
+        [("1:15: spans.otlp: 'http://a b/' is not a URL: write http://host:port/path or https://host/path")],
+        id="otlp-authority",
+    ),
+    pytest.param(
+        "spans: {otlp: http://a:70000/}",
+        ["1:15: spans.otlp: has the port 70000: write a number from 1 to 65535"],
+        id="otlp-port",
     ),
     pytest.param(
         "workers: 0", ["1:10: workers: is the number 0: write a number from 1 to 1024, or auto"], id="workers"

@@ -305,6 +305,19 @@ def test_a_dump_tells_no_secrets(load: Load) -> None:
     assert "hush" in repr(load(text).config.admin.token)
 
 
+def test_no_message_repeats_a_secret(errors: Callable[[str], list[str]]) -> None:
+    text = """tracing: {secret: "hush hush"}
+admin: {token: "hush\\n"}
+spans: {headers: {authorization: "hush\\n"}}"""
+    found = errors(text)
+    assert [line.split(": ")[1] for line in found] == [
+        "tracing.secret",
+        "admin.token",
+        "spans.headers.authorization",
+    ]
+    assert "hush" not in "".join(found)
+
+
 def test_files_are_those_that_were_read(tmp_path: Path, certificate: tuple[str, str]) -> None:
     for name, text in (("c.pem", certificate[0]), ("k.pem", certificate[1]), ("m.py", "def f(url): ...")):
         (tmp_path / name).write_text(text)
@@ -334,6 +347,12 @@ TLS = [
         "cert.pem", "other.pem", "1:60: listen.tls.key: FOLDER/other.pem is not the key of", id="other-key"
     ),
     pytest.param(
+        "cert.pem",
+        "encrypted.pem",
+        "1:60: listen.tls.key: FOLDER/encrypted.pem cannot be used: it is encrypted",
+        id="encrypted-key",
+    ),
+    pytest.param(
         "cert.pem", "text.pem", "1:60: listen.tls.key: FOLDER/text.pem has no private key", id="text"
     ),
 ]
@@ -347,13 +366,28 @@ def test_certificates_that_do_not_load(
     tmp_path: Path,
     certificate: tuple[str, str],
     other_key: str,
+    encrypted_key: str,
     errors: Callable[[str], list[str]],
 ) -> None:
     files = {"cert.pem": certificate[0], "key.pem": certificate[1], "other.pem": other_key, "text.pem": "x"}
+    files["encrypted.pem"] = encrypted_key
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     (found,) = errors(f"listen: {{address: 127.0.0.1:80, tls: {{cert: {cert}, key: {key}}}}}")
     assert found.startswith(line)
+
+
+def test_authorities_and_an_own_certificate(
+    tmp_path: Path, certificate: tuple[str, str], load: Load, errors: Callable[[str], list[str]]
+) -> None:
+    (tmp_path / "c.pem").write_text(certificate[0])
+    (tmp_path / "k.pem").write_text(certificate[1])
+    text = "upstreams: {{a: {{targets: [https://b], tls: {{cert: c.pem, key: k.pem, ca: {}}}}}}}"
+    tls = load(text.format("c.pem")).config.upstreams["a"].tls
+    assert (tls.cert, tls.key, tls.ca) == (tmp_path / "c.pem", tmp_path / "k.pem", tmp_path / "c.pem")
+    assert errors(text.format("k.pem")) == [
+        "1:74: upstreams.a.tls.ca: FOLDER/k.pem has no certificate: write a PEM file with one"
+    ]
 
 
 def test_a_file_that_cannot_be_read_is_said_once(tmp_path: Path) -> None:

@@ -256,7 +256,13 @@ class Relay:
         fields = self.exchange.receive_response(head)
         version = self.head.version
         self._sent_framing = sent = sent_framing(framing, version)
-        if sent is Framing.CHUNKED or (framing is Framing.NONE and b"transfer-encoding" in head.present):
+        if sent is Framing.CHUNKED or (
+            # What HEAD and 304 say of a body that is not there; never with 204, nor to HTTP/1.0 (RFC 9112, 6.1).
+            b"transfer-encoding" in head.present
+            and framing is Framing.NONE
+            and head.status != 204
+            and version == (1, 1)
+        ):
             fields.append(_CHUNKED)
         if self._expects and not self.request_complete and not self._body_bytes:
             # The client may now leave its body out, or send it: nobody can tell where a next request begins.

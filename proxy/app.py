@@ -18,7 +18,9 @@ from proxy.admin.app import Facts, make_app
 from proxy.config.addresses import Address, TcpAddress
 from proxy.config.compile import compile_policy
 from proxy.config.load import LoadedConfig, load_config
+from proxy.config.process import AccessLog
 from proxy.config.schema import Config
+from proxy.config.upstream import Balance
 from proxy.exchange import Policy
 from proxy.explain import Explanation, Question, explain
 from proxy.observability import catalog
@@ -28,7 +30,7 @@ from proxy.observability.metrics import Metrics, MetricsCollector
 from proxy.server.data_plane import DataPlane
 from proxy.server.listeners import AddressTaken, Listener, bind, unbind
 from proxy.server.pool import Upstream
-from proxy.server.tls import upstream_context
+from proxy.server.tls import listener_context, upstream_context
 from proxy.tracecontext.ids import IdSource
 
 _LOG = logging.getLogger(__name__)
@@ -50,7 +52,11 @@ class Application:
         self._explaining = asyncio.Lock()
         self._ids = IdSource(os.urandom)
         self._plane = DataPlane(
-            self._policy, config.limits, self._make_upstreams(config), self._ids, self._metrics.observe
+            self._policy,
+            config.limits,
+            self._make_upstreams(config),
+            self._ids,
+            self._metrics.observe,
         )
         self._registry = CollectorRegistry()
         self._registry.register(MetricsCollector(self._metrics, self._gauges))
@@ -64,6 +70,8 @@ class Application:
         Raises:
             AddressTaken: a listener's or the admin server's address cannot be listened on.
         """
+        for key in _unused(self._config):
+            _LOG.warning("%s is set, and has no effect in this version", key)
         with contextlib.ExitStack() as bound:
             admin_sockets = self._bind(bound)
             self._watch_signals()
@@ -110,7 +118,8 @@ class Application:
                 raise AddressTaken(f"admin.listen: {error}") from None
             bound.callback(unbind, address, sockets)
         for entry in self._config.listen:
-            listener = Listener(entry, bind(entry.address), None)
+            tls = None if entry.tls is None else listener_context(entry.tls)
+            listener = Listener(entry, bind(entry.address), tls)
             bound.callback(listener.close)
             self._listeners.append(listener)
         return sockets
@@ -202,6 +211,21 @@ def run(loaded: LoadedConfig, say: Callable[[str], None]) -> int:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main())
+
+
+def _unused(config: Config) -> Iterator[str]:
+    """Give the keys that say something which this version does not do."""
+    if config.spans.otlp is not None:
+        yield "spans.otlp"
+    if config.access_log is not AccessLog.OFF:
+        yield "access_log"
+    if config.workers != 1:
+        yield "workers"
+    for name, upstream in config.upstreams.items():
+        if upstream.health_check is not None:
+            yield f"upstreams.{name}.health_check"
+        if upstream.balance is not Balance.ROUND_ROBIN:
+            yield f"upstreams.{name}.balance"
 
 
 def _ignore(rule: str, error: Exception) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from proxy import __version__
 
@@ -15,62 +16,107 @@ OK = 0
 FAILED = 1
 BAD_CONFIG = 2
 WARNED = 3
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     options = _make_parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    command: Callable[[argparse.Namespace], int] = options.command
     try:
-        command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
-    except BrokenPipeError:
-        # Whoever read our output left: nothing is wrong here.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="traceward", description="A reverse proxy that gives HTTP requests a correct W3C trace context."
+        prog="traceward",
+        description="A reverse proxy that gives HTTP requests a correct, sampled W3C trace context.",
+        epilog="traceward COMMAND --help tells more of one. To see it work: traceward demo",
     )
     parser.add_argument("--version", action="version", version=f"traceward {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="run the proxy")
+    run = _add(
+        commands,
+        "run",
+        _run,
+        "run the proxy",
+        "Run the proxy until SIGTERM or SIGINT, then finish what is in flight. Prints a line for each "
+        "listener once it accepts connections. Exit status: 0 after a clean end, 1 where an address is "
+        "taken or drain_timeout cut requests short, 2 for a bad config.",
+    )
     _add_config(run)
-    run.set_defaults(command=_run)
 
-    check = commands.add_parser("check", help="tell every error and warning of a config")
+    check = _add(
+        commands,
+        "check",
+        _check,
+        "tell every error and warning of a config",
+        "Tell every error of a config at once, or its warnings, on stderr. Exit status: 0, 2 for errors, "
+        "3 for warnings with --strict.",
+    )
     _add_config(check)
     check.add_argument("--strict", action="store_true", help="exit with 3 where there are warnings")
-    check.set_defaults(command=_check)
 
-    explain = commands.add_parser("explain", help="tell what becomes of a request, and why")
+    explain = _add(
+        commands,
+        "explain",
+        _explain,
+        "tell what becomes of a request, and why",
+        "Tell what the proxy would do with a request, and why: the rule, the decision, and the header "
+        "lines before and after. Nothing is sent.",
+    )
     _add_config(explain)
     explain.add_argument("url", metavar="URL", help="a whole URL, as the client asks for it")
-    explain.add_argument("-X", dest="method", default="GET", metavar="METHOD", help="default: GET")
+    explain.add_argument(
+        "-X", dest="method", default="GET", metavar="METHOD", help="the method; default: GET"
+    )
     explain.add_argument(
         "-H",
         dest="headers",
         action="append",
         default=[],
         metavar="'NAME: VALUE'",
-        help="a header; may be repeated",
+        help="a header of the request; may be repeated",
     )
     explain.add_argument(
-        "--client", default="127.0.0.1", metavar="IP", help="the peer's address, or unix; default: 127.0.0.1"
+        "--client",
+        default="127.0.0.1",
+        metavar="IP",
+        help="who connects: an address, or unix; default: 127.0.0.1",
     )
     explain.add_argument("--json", action="store_true", help="print one JSON object")
-    explain.set_defaults(command=_explain)
 
-    schema = commands.add_parser("schema", help="print the JSON Schema of the config, for editors")
-    schema.set_defaults(command=_schema)
+    text = "print the JSON Schema of the config, for editors"
+    _add(commands, "schema", _schema, text, f"{text[0].upper()}{text[1:]}.")
 
-    demo = commands.add_parser("demo", help="run a sample API behind the proxy, with curl lines to try")
+    demo = _add(
+        commands,
+        "demo",
+        _demo,
+        "run a sample API behind the proxy, with curl lines to try",
+        "Run a sample API with the proxy in front of it, on 127.0.0.1, and print curl lines to paste into "
+        "another terminal. Ctrl-C ends it.",
+    )
     demo.add_argument("--port", type=_port, default=8080, metavar="N", help="the proxy's port; default: 8080")
-    demo.add_argument("--admin-port", type=_port, default=9901, metavar="N", help="default: 9901")
-    demo.set_defaults(command=_demo)
+    demo.add_argument(
+        "--admin-port", type=_port, default=9901, metavar="N", help="the admin port; default: 9901"
+    )
+    return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    command: Callable[[argparse.Namespace], int],
+    text: str,
+    description: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=description)
+    parser.set_defaults(command=command)
     return parser
 
 
@@ -119,11 +165,8 @@ def _check(options: argparse.Namespace) -> int:
         _complain(str(warning))
     count = len(loaded.config.tracing.rules)
     rules = "1 rule" if count == 1 else f"{count} rules"
-    print(
-        f"{options.config}: valid, {rules}, {len(warnings)} warnings"
-        if warnings
-        else f"{options.config}: valid, {rules}"
-    )
+    found = "" if not warnings else ", 1 warning" if len(warnings) == 1 else f", {len(warnings)} warnings"
+    _print(f"{options.config}: valid, {rules}{found}")
     return WARNED if warnings and options.strict else OK
 
 
@@ -145,15 +188,21 @@ def _explain(options: argparse.Namespace) -> int:
         headers = tuple(_header(text) for text in options.headers)
         question = Question(options.url, options.method, headers, options.client)
         explanation = explain(policy, question, IdSource(os.urandom), time.monotonic())
-    except (ConfigError, RefusedMessage, ValueError) as error:
-        _complain(f"traceward: {error.detail}" if isinstance(error, RefusedMessage) else str(error))
+    except ConfigError as error:
+        _complain(str(error))
+        return BAD_CONFIG
+    except RefusedMessage as error:
+        _complain(f"traceward: {error.detail}")
+        return BAD_CONFIG
+    except ValueError as error:
+        _complain(f"traceward: {error}")
         return BAD_CONFIG
     if options.json:
-        print(json.dumps(explanation.to_json(), indent=2))
+        _print(json.dumps(explanation.to_json(), indent=2))
     else:
         from proxy.explain_text import write_explanation
 
-        print(write_explanation(explanation))
+        _print(write_explanation(explanation))
     return OK
 
 
@@ -169,7 +218,7 @@ def _header(text: str) -> tuple[bytes, bytes]:
 def _schema(options: argparse.Namespace) -> int:
     from proxy.config.json_schema import json_schema
 
-    print(json.dumps(json_schema(), indent=2))
+    _print(json.dumps(json_schema(), indent=2))
     return OK
 
 
@@ -180,13 +229,42 @@ def _demo(options: argparse.Namespace) -> int:
     try:
         return run_demo(options.port, options.admin_port, _say)
     except AddressTaken as error:
-        _complain(f"traceward: {error}")
+        _complain(f"traceward: {error}; --port and --admin-port name others")
         return FAILED
 
 
+def _print(text: str) -> None:
+    """Print a result; ends the command where it cannot be written, unless nobody reads it any more."""
+    try:
+        _write(sys.stdout, text)
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        _complain(f"traceward: the output cannot be written: {error.strerror}")
+        raise SystemExit(FAILED) from None
+
+
 def _say(line: str) -> None:
-    print(line, flush=True)
+    """Print a line of a proxy that serves on where nobody reads it."""
+    try:
+        _write(sys.stdout, line)
+    except OSError:
+        pass
 
 
 def _complain(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    try:
+        _write(sys.stderr, text)
+    except OSError:
+        pass
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        print(text, file=stream, flush=True)
+    except UnicodeEncodeError:
+        print(text.encode("ascii", "backslashreplace").decode(), file=stream, flush=True)
+    except OSError:
+        # What is left in the buffer would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise

@@ -1,16 +1,26 @@
 """What the proxy would do with a request, and why: the same exchange, driven without a network."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from ipaddress import ip_address
+
+import httptools
 
 from proxy.exchange import Client, Exchange, Forward, Policy
+from proxy.message.encode import encode_request_head
+from proxy.message.error import ErrorKind, RefusedMessage
+from proxy.message.framing import request_framing
 from proxy.message.head import Field, RequestHead, ResponseHead
+from proxy.message.target import normalize_authority
+from proxy.policy import cors
 from proxy.policy.outcome import Context, Decision, Reason
+from proxy.policy.trust import UNIX
 from proxy.tracecontext.fault import Fault
 from proxy.tracecontext.ids import IdSource
 
 _OTHER_SCHEME = {"http": "https", "https": "http"}
+_URL = re.compile(r"(?P<scheme>[A-Za-z]+)://(?P<authority>[^/?#]+)(?P<target>[^#]*)(?:#.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +69,8 @@ class Explanation:
             "context": self.context,
             "fault": self.fault,
             "trace_id": self.trace_id,
-            "upstream_headers": [_text(field) for field in self.upstream_headers],
-            "response_headers": [_text(field) for field in self.response_headers],
+            "upstream_headers": [[readable(part) for part in field] for field in self.upstream_headers],
+            "response_headers": [[readable(part) for part in field] for field in self.response_headers],
             "trace_url": self.trace_url,
             "upstream": self.upstream,
             "status": self.status,
@@ -72,14 +82,16 @@ def explain(policy: Policy, question: Question, ids: IdSource, now: float) -> Ex
     """Explain a request.
 
     Raises:
-        ValueError: the URL is not one that a client could ask for.
+        ValueError: the URL is not one that a client could ask for, or ``client`` is no address.
         RefusedMessage: the request would be refused before anything is decided.
     """
     scheme, authority, target = split_url(question.url)
+    _check_client(question.client)
     fields: list[Field] = list(question.headers)
     if not any(name.lower() == b"host" for name, _ in fields):
         fields.insert(0, (b"Host", authority))
-    head = RequestHead(question.method.encode("ascii"), target, fields)
+    head = RequestHead(question.method.encode(), target, fields)
+    _check_wire(head)
     exchange = Exchange(Client(policy, scheme, question.client), ids, now)
     action = exchange.receive_request(head, now)
     record = exchange.record
@@ -110,28 +122,81 @@ def explain(policy: Policy, question: Question, ids: IdSource, now: float) -> Ex
 
 
 def split_url(url: str) -> tuple[str, bytes, bytes]:
-    """Return scheme, authority and request target of an absolute URL.
+    """Return scheme, authority and request target of an absolute URL; a fragment stays with the client.
 
     Raises:
         ValueError: it has no http scheme or no host, or is not ASCII.
     """
-    if not url.isascii() or any(character <= " " for character in url):
+    if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError(f"{url!r} has characters that a URL does not: percent-encode them")
-    parts = urlsplit(url)
-    if parts.scheme not in _OTHER_SCHEME or not parts.netloc:
-        raise ValueError(f"{url!r} is not a whole URL: write https://api.example.com/path")
-    target = parts.path or "/"
-    if "?" in url.partition("#")[0]:
-        target += f"?{parts.query}"
-    return parts.scheme, parts.netloc.encode("ascii"), target.encode("ascii")
+    parts = _URL.fullmatch(url)
+    if parts is None or parts["scheme"].lower() not in _OTHER_SCHEME:
+        rest = url.rpartition("://")[2].lstrip("/") or "api.example.com/"
+        example = f"api.example.com/{rest}" if url.startswith("/") else rest
+        raise ValueError(f"{url!r} is not a whole http URL: write https://{example}")
+    scheme, authority, target = parts["scheme"].lower(), parts["authority"].encode(), parts["target"]
+    if b"@" in authority:
+        raise ValueError(f"{url!r} has user information, which clients send as a header: leave it out")
+    try:
+        normalize_authority(authority, scheme)
+    except ValueError:
+        raise ValueError(f"{url!r} has no valid host and port: write https://api.example.com/") from None
+    return scheme, authority, (target if target.startswith("/") else f"/{target}").encode()
+
+
+def readable(part: bytes) -> str:
+    """Return a name or value as people read it: UTF-8 where it is that, Latin-1 where it is not."""
+    try:
+        return part.decode()
+    except UnicodeDecodeError:
+        return part.decode("latin-1")
+
+
+def _check_client(client: str) -> None:
+    try:
+        if client != UNIX:
+            ip_address(client)
+    except ValueError:
+        raise ValueError(f"{client!r} is not a client: write its IP address, or unix") from None
+
+
+class _Listener:
+    """What the parser calls: nothing."""
+
+
+def _check_wire(head: RequestHead) -> None:
+    """Refuse what the data plane would refuse to read; raises RefusedMessage."""
+    if head.method in (b"CONNECT", b"TRACE"):
+        raise RefusedMessage(ErrorKind.METHOD_NOT_SUPPORTED, f"{head.method.decode()} is answered with 501")
+    if any(mark in part for field in head.fields for part in field for mark in (b"\r", b"\n")):
+        raise RefusedMessage(ErrorKind.BAD_REQUEST, "a header has a line break in it")
+    try:
+        httptools.HttpRequestParser(_Listener()).feed_data(
+            encode_request_head(head.method, head.target, head.fields)
+        )
+    except httptools.HttpParserInvalidMethodError:
+        method = readable(head.method)
+        raise RefusedMessage(
+            ErrorKind.METHOD_NOT_SUPPORTED, f"{method} is no method that the proxy knows; it answers 501"
+        ) from None
+    except httptools.HttpParserUpgrade:
+        pass
+    except httptools.HttpParserError as error:
+        raise RefusedMessage(
+            ErrorKind.BAD_REQUEST, f"the request is not valid HTTP/1.1, and answered with 400: {error}"
+        ) from None
+    request_framing(head)
 
 
 def _match_other_scheme(policy: Policy, url: str, head: RequestHead) -> str | None:
+    """Return the name of the rule that matches under the other scheme."""
     scheme, _, rest = url.partition("://")
-    other = f"{_OTHER_SCHEME[scheme]}://{rest}"
-    rule = policy.rules.match(other, head.target.decode("ascii"), head.method, head)
+    authority, slash, path = rest.partition("/")
+    other = _OTHER_SCHEME[scheme]
+    target = slash + path
+    moved = f"{other}://{normalize_authority(authority.encode(), other)}{target}"
+    if cors.is_preflight(head):
+        rule = policy.rules.match(moved, target, cors.get_requested_method(head), None)
+    else:
+        rule = policy.rules.match(moved, target, head.method, head)
     return None if rule is None else rule.name
-
-
-def _text(field: Field) -> list[str]:
-    return [part.decode("latin-1") for part in field]

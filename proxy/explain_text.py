@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from proxy.explain import Explanation
+from proxy.explain import Explanation, readable
 from proxy.message.head import Field
 from proxy.policy.outcome import Context, Decision, Reason
 from proxy.tracecontext.fault import Fault
@@ -48,7 +48,7 @@ def write_explanation(explanation: Explanation) -> str:
     rows.append(
         ("decision", f"{explanation.decision} ({explanation.reason}): {_REASONS[explanation.reason]}")
     )
-    rows.append(("context", f"{explanation.context}: {_CONTEXTS[explanation.context]}"))
+    rows.append(("context", f"{explanation.context}: {_context(explanation)}"))
     if explanation.fault is not None:
         rows.append(("fault", f"{explanation.fault}: {_FAULTS[explanation.fault]}"))
     if explanation.trace_id is not None:
@@ -73,6 +73,12 @@ def _rule(explanation: Explanation) -> str:
     return f"none; {explanation.other_scheme_rule} would match with {other}://"
 
 
+def _context(explanation: Explanation) -> str:
+    if explanation.context is Context.RESTARTED and explanation.trace_id is None:
+        return "what came is removed, and the new trace is not sampled and so not sent"
+    return _CONTEXTS[explanation.context]
+
+
 def _upstream(explanation: Explanation) -> str:
     if explanation.upstream is not None:
         return explanation.upstream
@@ -93,4 +99,4 @@ def _side_by_side(before: Sequence[Field], after: Sequence[Field]) -> list[str]:
 
 
 def _lines(fields: Sequence[Field]) -> list[str]:
-    return [f"{name.decode('latin-1')}: {value.decode('latin-1')}" for name, value in fields]
+    return [f"{readable(name)}: {readable(value)}" for name, value in fields]

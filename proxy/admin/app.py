@@ -77,10 +77,7 @@ class _Routes:
         question = Question(
             asked.url,
             asked.method,
-            tuple(
-                (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
-                for name, value in asked.headers
-            ),
+            tuple((name.encode(), value.encode()) for name, value in asked.headers),
             asked.client,
         )
         try:

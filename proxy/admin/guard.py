@@ -9,7 +9,7 @@ import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from proxy.config.addresses import Address
@@ -30,26 +30,48 @@ def make_guard(address: Address, token: str | None) -> Middleware:
     async def guard(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        if request.path in OPEN_PATHS:
-            return await handler(request)
-        if token is None and not address.loopback:
-            return error(404, "not_found", "set admin.token to serve this beyond the loopback interface")
-        if token is None and not _is_local(request.host):
-            return error(403, "forbidden", "without admin.token this is for localhost and addresses alone")
-        if token is not None and not _has_token(request, token):
-            refused = error(401, "unauthorized", "send Authorization: Bearer with the admin token")
-            refused.headers["WWW-Authenticate"] = "Bearer"
+        refused = None if request.path in OPEN_PATHS else _refuse(request, address, token)
+        if refused is not None:
             return refused
-        if _is_foreign(request):
-            return error(403, "forbidden", "a page of another origin asks")
-        return await handler(request)
+        try:
+            return await handler(request)
+        except web.HTTPException as answer:
+            return _as_error(answer)
 
     return guard
 
 
+def _refuse(request: web.Request, address: Address, token: str | None) -> web.Response | None:
+    if token is None and not address.loopback:
+        return error(404, "not_found", "set admin.token to serve this beyond the loopback interface")
+    if token is None and not _is_local(_host(request)):
+        return error(403, "forbidden", "without admin.token this is for localhost and addresses alone")
+    if token is not None and not _has_token(request, token):
+        refused = error(401, "unauthorized", "send Authorization: Bearer with the admin token")
+        refused.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
+        return refused
+    if _is_foreign(request):
+        return error(403, "forbidden", "a page of another origin asks")
+    return None
+
+
+def _as_error(answer: web.HTTPException) -> web.Response:
+    """Return what aiohttp says in plain text in the shape of every other error."""
+    refused = error(answer.status, answer.reason.lower().replace(" ", "_"), answer.reason)
+    if hdrs.ALLOW in answer.headers:
+        refused.headers[hdrs.ALLOW] = answer.headers[hdrs.ALLOW]
+    return refused
+
+
 def _has_token(request: web.Request, token: str) -> bool:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
+    scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    sent = given.strip().encode(errors="surrogateescape")
+    return scheme.lower() == "bearer" and hmac.compare_digest(sent, token.encode())
+
+
+def _host(request: web.Request) -> str:
+    # request.host asks DNS for this machine's name where there is no Host.
+    return request.headers.get(hdrs.HOST, "")
 
 
 def _is_local(authority: str) -> bool:
@@ -67,5 +89,5 @@ def _is_local(authority: str) -> bool:
 def _is_foreign(request: web.Request) -> bool:
     if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
         return True
-    origin = request.headers.get("Origin")
-    return origin is not None and origin.partition("://")[2] != request.host
+    origin = request.headers.get(hdrs.ORIGIN)
+    return origin is not None and origin.partition("://")[2] != _host(request)

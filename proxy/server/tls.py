@@ -3,6 +3,7 @@
 import ssl
 
 from proxy.config.addresses import Scheme
+from proxy.config.listen import ClientAuth, ListenTls
 from proxy.config.upstream import Upstream
 
 
@@ -18,4 +19,17 @@ def upstream_context(settings: Upstream) -> ssl.SSLContext | None:
         context.verify_mode = ssl.CERT_NONE
     if tls.cert is not None:
         context.load_cert_chain(tls.cert, tls.key)
+    return context
+
+
+def listener_context(settings: ListenTls) -> ssl.SSLContext:
+    """Return how clients are spoken to where TLS ends at the listener."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(settings.cert, settings.key)
+    if settings.client_ca is not None:
+        context.load_verify_locations(settings.client_ca)
+        required = settings.client_auth is ClientAuth.REQUIRE
+        context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
     return context

@@ -1,0 +1,214 @@
+"""What a record adds to which series, and how a scrape reads them."""
+
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from proxy.exchange import NO_RULE, ExchangeRecord
+from proxy.message.error import ErrorKind
+from proxy.observability import catalog
+from proxy.observability.metrics import Metrics, MetricsCollector
+from proxy.policy.cors import PreflightOutcome
+from proxy.policy.outcome import Context, Decision, Reason
+from proxy.policy.propagation import TraceDecision
+from proxy.tracecontext.fault import Fault
+
+Series = dict[str, float]
+MakeRecord = Callable[..., ExchangeRecord]
+
+
+def _scrape(metrics: Metrics) -> Series:
+    """Return every sample of a scrape as ``name{label=value,...}``."""
+    series = {}
+    for family in MetricsCollector(metrics, lambda: ()).collect():
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sample.labels.items())
+            series[f"{sample.name}{{{labels}}}"] = sample.value
+    return series
+
+
+def _observed(*records: ExchangeRecord) -> Series:
+    metrics = Metrics()
+    for record in records:
+        metrics.observe(record)
+    return _scrape(metrics)
+
+
+def _starting(series: Series, name: str) -> Series:
+    return {key: value for key, value in series.items() if key.startswith(name)}
+
+
+def test_an_answered_request_counts_once_everywhere(make_record: MakeRecord) -> None:
+    series = _observed(make_record())
+    assert series["traceward_requests_total{rule=api,status=2xx,decision=sampled}"] == 1
+    assert series["traceward_decisions_total{rule=api,decision=sampled,reason=rate}"] == 1
+    assert series["traceward_contexts_total{context=started,fault=none}"] == 1
+    assert series["traceward_decision_seconds_count{rule=api}"] == 1
+    assert series["traceward_overhead_seconds_count{rule=api,decision=sampled}"] == 1
+    assert series["traceward_request_seconds_count{upstream=default,decision=sampled}"] == 1
+    assert series["traceward_upstream_seconds_count{upstream=default,decision=sampled}"] == 1
+    assert not _starting(series, "traceward_upstream_errors_total")
+    assert not _starting(series, "traceward_rejected_requests_total")
+
+
+def test_requests_of_one_kind_add_up(make_record: MakeRecord) -> None:
+    series = _observed(make_record(), make_record(status=204), make_record(status=404))
+    assert series["traceward_requests_total{rule=api,status=2xx,decision=sampled}"] == 2
+    assert series["traceward_requests_total{rule=api,status=4xx,decision=sampled}"] == 1
+    assert series["traceward_decisions_total{rule=api,decision=sampled,reason=rate}"] == 3
+
+
+@pytest.mark.parametrize("decision", list(Decision))
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_decision_and_reason_is_a_label(
+    make_record: MakeRecord, decision: Decision, reason: Reason
+) -> None:
+    series = _observed(make_record(trace=TraceDecision(decision, reason, Context.NONE)))
+    assert series[f"traceward_decisions_total{{rule=api,decision={decision},reason={reason}}}"] == 1
+
+
+@pytest.mark.parametrize("context", list(Context))
+@pytest.mark.parametrize("fault", [*Fault, None])
+def test_every_context_and_fault_is_a_label(
+    make_record: MakeRecord, context: Context, fault: Fault | None
+) -> None:
+    series = _observed(make_record(trace=TraceDecision(Decision.SAMPLED, Reason.RATE, context, fault)))
+    assert series[f"traceward_contexts_total{{context={context},fault={fault or 'none'}}}"] == 1
+
+
+def test_a_request_that_no_rule_matches_counts_under_none(make_record: MakeRecord) -> None:
+    trace = TraceDecision(Decision.UNTRACED, Reason.NO_RULE, Context.NONE)
+    series = _observed(make_record(rule=NO_RULE, matched=False, trace=trace))
+    assert series["traceward_requests_total{rule=none,status=2xx,decision=untraced}"] == 1
+    assert series["traceward_decisions_total{rule=none,decision=untraced,reason=no_rule}"] == 1
+    assert series["traceward_decision_seconds_count{rule=none}"] == 1
+    assert series["traceward_overhead_seconds_count{rule=none,decision=untraced}"] == 1
+
+
+def test_a_request_that_was_refused_unread_is_a_request_without_a_decision(make_record: MakeRecord) -> None:
+    series = _observed(
+        make_record(
+            rule=NO_RULE,
+            trace=None,
+            status=400,
+            upstream="",
+            target="",
+            error=ErrorKind.BAD_REQUEST,
+            overhead=0.0,
+        )
+    )
+    assert series["traceward_requests_total{rule=none,status=4xx,decision=untraced}"] == 1
+    assert series["traceward_rejected_requests_total{reason=bad_request}"] == 1
+    assert not _starting(series, "traceward_decision")
+    assert not _starting(series, "traceward_contexts")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        pytest.param(ErrorKind.UPSTREAM_CONNECT, "connect", id="connect"),
+        pytest.param(ErrorKind.UPSTREAM_TIMEOUT, "timeout", id="timeout"),
+        pytest.param(ErrorKind.UPSTREAM_RESET, "reset", id="reset"),
+        pytest.param(ErrorKind.UPSTREAM_PROTOCOL, "protocol", id="protocol"),
+        pytest.param(ErrorKind.OVERLOAD, "overload", id="overload"),
+    ],
+)
+def test_what_an_upstream_did_wrong_counts_for_it(
+    make_record: MakeRecord, error: ErrorKind, kind: str
+) -> None:
+    series = _observed(make_record(error=error, status=502))
+    assert series[f"traceward_upstream_errors_total{{upstream=default,kind={kind}}}"] == 1
+
+
+def test_an_error_counts_as_rejected_where_no_upstream_was_reached(make_record: MakeRecord) -> None:
+    reached = make_record(error=ErrorKind.UPSTREAM_RESET, status=502)
+    unreached = make_record(error=ErrorKind.UPSTREAM_CONNECT, status=502, target="", overhead=0.0)
+    assert _starting(_observed(reached, unreached), "traceward_rejected_requests_total") == {
+        "traceward_rejected_requests_total{reason=upstream_connect}": 1
+    }
+
+
+def test_what_the_client_did_wrong_is_not_the_upstreams_error(make_record: MakeRecord) -> None:
+    series = _observed(make_record(error=ErrorKind.REQUEST_TIMEOUT, status=408))
+    assert not _starting(series, "traceward_upstream_errors_total")
+
+
+def test_waiting_for_the_upstream_is_not_the_proxys_time(make_record: MakeRecord) -> None:
+    waited = make_record(
+        overhead=0.00002, duration=30.0, upstream_seconds=29.0, queue_wait=0.5, connect_wait=0.4
+    )
+    series = _observed(waited)
+    assert series["traceward_overhead_seconds_sum{rule=api,decision=sampled}"] == pytest.approx(0.00002)
+    assert series["traceward_overhead_seconds_bucket{rule=api,decision=sampled,le=2e-05}"] == 1
+    assert series["traceward_request_seconds_sum{upstream=default,decision=sampled}"] == 30.0
+
+
+def test_a_request_that_nothing_was_sent_for_has_no_overhead(make_record: MakeRecord) -> None:
+    series = _observed(make_record(overhead=0.0, target="", error=ErrorKind.UPSTREAM_CONNECT, status=502))
+    assert not _starting(series, "traceward_overhead_seconds")
+
+
+def test_waits_count_by_upstream_and_kind() -> None:
+    metrics = Metrics()
+    metrics.observe_wait("default", "queue", 0.2)
+    metrics.observe_wait("default", "connect", 0.001)
+    metrics.observe_wait("default", "connect", 0.002)
+    series = _scrape(metrics)
+    assert series["traceward_upstream_wait_seconds_count{upstream=default,kind=queue}"] == 1
+    assert series["traceward_upstream_wait_seconds_count{upstream=default,kind=connect}"] == 2
+
+
+def test_bytes_preflights_retries_and_matcher_errors_count(make_record: MakeRecord) -> None:
+    metrics = Metrics()
+    metrics.observe(make_record(header_bytes=99, preflight=PreflightOutcome.AUGMENTED))
+    metrics.observe(make_record(header_bytes=1, retries=2))
+    metrics.observe_matcher_error("api")
+    series = _scrape(metrics)
+    assert series["traceward_header_bytes_total{rule=api}"] == 100
+    assert series["traceward_preflights_total{outcome=augmented}"] == 1
+    assert series["traceward_retries_total{upstream=default}"] == 2
+    assert series["traceward_matcher_errors_total{rule=api}"] == 1
+
+
+def test_requests_by_rule_sums_over_everything_else(make_record: MakeRecord) -> None:
+    metrics = Metrics()
+    for record in (make_record(), make_record(status=500), make_record(rule="shop")):
+        metrics.observe(record)
+    assert dict(metrics.requests_by_rule()) == {"api": 2, "shop": 1}
+
+
+def test_gauges_and_the_build_come_with_every_scrape() -> None:
+    registry = CollectorRegistry()
+    registry.register(MetricsCollector(Metrics(), lambda: [(catalog.SAMPLE_RATE, {("api",): 12.5})]))
+    text = generate_latest(registry).decode()
+    assert 'traceward_sample_rate{rule="api"} 12.5' in text
+    assert "traceward_build_info{" in text
+
+
+def test_a_scrape_beside_requests_is_whole(make_record: MakeRecord) -> None:
+    metrics = Metrics()
+    stopped = threading.Event()
+    failures: list[BaseException] = []
+
+    def scrape() -> None:
+        try:
+            while not stopped.is_set():
+                _scrape(metrics)
+        except BaseException as error:
+            failures.append(error)
+
+    switch, thread = sys.getswitchinterval(), threading.Thread(target=scrape)
+    sys.setswitchinterval(1e-6)
+    thread.start()
+    try:
+        for number in range(2000):
+            metrics.observe(make_record(rule=f"rule-{number % 50}", status=200 + number % 400))
+    finally:
+        stopped.set()
+        thread.join()
+        sys.setswitchinterval(switch)
+    assert not failures
+    assert sum(_starting(_scrape(metrics), "traceward_requests_total").values()) == 2000

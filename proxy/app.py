@@ -28,6 +28,7 @@ from proxy.observability.catalog import Metric
 from proxy.observability.matcher_errors import MatcherErrors
 from proxy.observability.metrics import Metrics, MetricsCollector
 from proxy.server.data_plane import DataPlane
+from proxy.server.limits import Limits
 from proxy.server.listeners import AddressTaken, Listener, bind, unbind
 from proxy.server.pool import Upstream
 from proxy.server.tls import listener_context, upstream_context
@@ -53,7 +54,7 @@ class Application:
         self._ids = IdSource(os.urandom)
         self._plane = DataPlane(
             self._policy,
-            config.limits,
+            Limits.of(config.limits),
             self._make_upstreams(config),
             self._ids,
             self._metrics.observe,

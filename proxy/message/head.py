@@ -12,16 +12,22 @@ Field: TypeAlias = tuple[bytes, bytes]
 
 OWS = b" \t"
 
+#: Connection fields that say no more than what HTTP/1.1 does anyway.
+_KEEP_ALIVE = frozenset({b"keep-alive", b"Keep-Alive"})
 
-class _Head:
-    """Fields beside their lower-case names, so that nothing lower-cases a name twice."""
 
-    __slots__ = ("fields", "names", "present")
+class Head:
+    """Fields beside their lower-case names, so that nothing lower-cases a name twice.
 
-    def __init__(self, fields: list[Field]) -> None:
-        self.fields = fields
-        self.names = [field[0].lower() for field in fields]
-        self.present = set(self.names)
+    ``version`` is (1, 0) or (1, 1).
+    """
+
+    __slots__ = ("fields", "names", "present", "version")
+
+    fields: list[Field]
+    names: list[bytes]
+    present: set[bytes]
+    version: tuple[int, int]
 
     def get(self, name: bytes) -> bytes | None:
         """Return the first value of the field ``name`` (lower case) without OWS, or None."""
@@ -44,33 +50,46 @@ class _Head:
         joined = b",".join(self.get_all(name)).lower()
         return [element for part in joined.split(b",") if (element := part.strip(OWS))]
 
+    @property
+    def persists(self) -> bool:
+        """Whether the sender keeps the connection open (RFC 9112, 9.3)."""
+        current = self.version == (1, 1)
+        if b"connection" not in self.present:
+            return current
+        names = self.names
+        if names.count(b"connection") == 1 and self.fields[names.index(b"connection")][1] in _KEEP_ALIVE:
+            return True
+        options = self.get_list(b"connection")
+        return b"close" not in options and (current or b"keep-alive" in options)
 
-class RequestHead(_Head):
-    """The head of a request: ``method`` and ``target`` are the bytes of the request line.
 
-    ``version`` is (1, 0) or (1, 1).
-    """
+class RequestHead(Head):
+    """The head of a request: ``method`` and ``target`` are the bytes of the request line."""
 
-    __slots__ = ("method", "target", "version")
+    __slots__ = ("method", "target")
 
     def __init__(
         self, method: bytes, target: bytes, fields: list[Field], version: tuple[int, int] = (1, 1)
     ) -> None:
-        super().__init__(fields)
         self.method = method
         self.target = target
         self.version = version
+        self.fields = fields
+        names = self.names = [name.lower() for name, _ in fields]
+        self.present = set(names)
 
 
-class ResponseHead(_Head):
+class ResponseHead(Head):
     """The head of a response."""
 
-    __slots__ = ("phrase", "status", "version")
+    __slots__ = ("phrase", "status")
 
     def __init__(
         self, status: int, phrase: bytes, fields: list[Field], version: tuple[int, int] = (1, 1)
     ) -> None:
-        super().__init__(fields)
         self.status = status
         self.phrase = phrase
         self.version = version
+        self.fields = fields
+        names = self.names = [name.lower() for name, _ in fields]
+        self.present = set(names)

@@ -8,8 +8,8 @@ from email.utils import formatdate
 from time import perf_counter as clock
 from typing import TYPE_CHECKING
 
-from proxy.config.process import Limits
 from proxy.exchange import ExchangeRecord, Policy
+from proxy.server.limits import Limits
 from proxy.server.pool import Upstream
 from proxy.tracecontext.ids import IdSource
 

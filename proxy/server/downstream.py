@@ -16,7 +16,7 @@ from proxy.exchange import Client, Exchange
 from proxy.message.error import ErrorKind, RefusedMessage
 from proxy.message.framing import Framing, request_framing
 from proxy.message.head import Field, RequestHead
-from proxy.server.flow_control import Hold, ReadGate
+from proxy.server.flow_control import EXCHANGE_BUSY, NOT_CONNECTED, PEER_FULL, ReadGate
 from proxy.server.reframe import parse_after_offer
 from proxy.server.relay import Relay
 from proxy.server.transport import abort, peer_address
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: How long a closed connection is still read, so that the answer is not lost to a reset, seconds.
 LINGER_SECONDS = 2.0
 
+_VERSIONS = {"1.1": (1, 1), "1.0": (1, 0)}
+#: A tunnel is not what this proxy is for, and TRACE shows a client what others added.
+_REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
 _REQUEST_LINE_START = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
 
 
@@ -99,9 +102,12 @@ class DownstreamConnection(asyncio.Protocol):
         if self._closing:
             return
         started = clock()
+        if self.current is None and not self._head_began:
+            self._head_began = True
+            self.deadline = started + self.plane.limits.header_timeout
         self._feed(data)
         relay = self.current
-        if relay is not None:
+        if relay is not None and relay.unsent:
             relay.write_upstream(started)
 
     def eof_received(self) -> bool:
@@ -152,14 +158,13 @@ class DownstreamConnection(asyncio.Protocol):
         head = self._take_head()
         framing = request_framing(head)
         relay = Relay(self, self._make_exchange(), head, framing)
-        relay.persist = _persists(head)
         self._receiving = relay
         if self.current is None:
             self.current = relay
             relay.begin()
         else:
             self._queue.append(relay)
-            self.gate.hold(Hold.EXCHANGE_BUSY)
+            self.gate.hold(EXCHANGE_BUSY)
 
     def on_body(self, data: bytes) -> None:
         """Pass on a piece of the body."""
@@ -170,7 +175,9 @@ class DownstreamConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Note the end of the request, but for one that llhttp ends early because it offers an upgrade."""
         relay = self._receiving
-        if relay is None or (relay.has_body and self._parser.should_upgrade()):
+        if relay is None:
+            return
+        if relay.framing is not Framing.NONE and relay.has_body and self._parser.should_upgrade():
             return
         self._receiving = None
         self._head_bytes = self._silent_bytes = 0
@@ -187,14 +194,13 @@ class DownstreamConnection(asyncio.Protocol):
 
     def finish(self, relay: Relay) -> None:
         """End an exchange whose response is written, and turn to the next one."""
-        self._close_exchange(relay)
+        now = self._close_exchange(relay)
         if not relay.persist or (self._eof and not self._queue):
             self.close()
             return
         plane = self.plane
-        self.deadline = clock() + (
-            plane.limits.header_timeout if self._head_began else plane.limits.keepalive_timeout
-        )
+        limits = plane.limits
+        self.deadline = now + (limits.header_timeout if self._head_began else limits.keepalive_timeout)
         if plane.draining and not self._queue and not self._in_head:
             self.close()
         elif self._queue:
@@ -218,7 +224,7 @@ class DownstreamConnection(asyncio.Protocol):
             self._transport.close()
             return
         self._transport.write_eof()
-        self.gate.release(Hold.PEER_FULL | Hold.EXCHANGE_BUSY | Hold.NOT_CONNECTED)
+        self.gate.release(PEER_FULL | EXCHANGE_BUSY | NOT_CONNECTED)
 
     # The data plane's side.
 
@@ -254,9 +260,6 @@ class DownstreamConnection(asyncio.Protocol):
             self.close()
 
     def _feed(self, data: bytes) -> None:
-        if self.idle:
-            self._head_began = True
-            self.deadline = clock() + self.plane.limits.header_timeout
         self._head_split = self._in_head
         self._head_bytes += len(data)
         self._progressed = False
@@ -284,12 +287,9 @@ class DownstreamConnection(asyncio.Protocol):
             RefusedMessage: it is larger than the limits, of another version, or of a method that
                 is not for proxies.
         """
-        parser = self._parser
-        fields, self._fields = self._fields, []
-        target, self._target = self._target, b""
+        parser, fields, target = self._parser, self._fields, self._target
+        self._fields, self._target = [], b""
         self._in_head = self._head_began = False
-        version = parser.get_http_version()
-        head = RequestHead(parser.get_method(), target, fields, (1, 1) if version == "1.1" else (1, 0))
         limits = self.plane.limits
         if self._head_bytes > limits.header_bytes or self._head_split:
             size = len(target) + sum([len(name) + len(value) + 4 for name, value in fields])
@@ -297,25 +297,30 @@ class DownstreamConnection(asyncio.Protocol):
         self._head_bytes = 0
         if len(fields) > limits.headers:
             raise RefusedMessage(ErrorKind.HEAD_TOO_LARGE, f"the head has more than {limits.headers} fields")
-        if version not in ("1.1", "1.0"):
+        version = _VERSIONS.get(parser.get_http_version())
+        if version is None:
             raise RefusedMessage(ErrorKind.BAD_REQUEST, "the request is not HTTP/1.1 or HTTP/1.0")
-        if head.method in (b"CONNECT", b"TRACE"):
-            raise RefusedMessage(ErrorKind.METHOD_NOT_SUPPORTED, f"{head.method.decode()} is not supported")
-        return head
+        method = parser.get_method()
+        if method in _REFUSED_METHODS:
+            raise RefusedMessage(ErrorKind.METHOD_NOT_SUPPORTED, f"{method.decode()} is not supported")
+        return RequestHead(method, target, fields, version)
 
     def _make_exchange(self) -> Exchange:
-        plane = self.plane
-        client = self._client
+        plane, client = self.plane, self._client
         if client is None or client.policy is not plane.policy:
-            transport = self._transport
-            client = self._client = Client(
-                plane.policy,
-                self._listener.scheme,
-                peer_address(transport),
-                self._listener.authority,
-                certificate=self._listener.tls and bool(transport.get_extra_info("peercert")),
-            )
+            client = self._identify()
         return Exchange(client, plane.ids, plane.wall_clock())
+
+    def _identify(self) -> Client:
+        transport, listener = self._transport, self._listener
+        self._client = client = Client(
+            self.plane.policy,
+            listener.scheme,
+            peer_address(transport),
+            listener.authority,
+            certificate=listener.tls and bool(transport.get_extra_info("peercert")),
+        )
+        return client
 
     def _check_head_size(self, size: int, target_size: int) -> None:
         limit = self.plane.limits.header_bytes
@@ -369,7 +374,7 @@ class DownstreamConnection(asyncio.Protocol):
             else:
                 self._queue.append(receiving)
         receiving.refuse(refused)
-        self.gate.hold(Hold.EXCHANGE_BUSY)
+        self.gate.hold(EXCHANGE_BUSY)
 
     def _advance(self) -> None:
         """Begin queued requests until one is in flight; a loop, since any of them may end at once."""
@@ -379,24 +384,17 @@ class DownstreamConnection(asyncio.Protocol):
         while self.current is None and self._queue and not self._closing:
             relay = self.current = self._queue.popleft()
             if not self._queue:
-                self.gate.release(Hold.EXCHANGE_BUSY)
+                self.gate.release(EXCHANGE_BUSY)
             relay.begin()
             relay.write_upstream(clock())
         self._advancing = False
 
-    def _close_exchange(self, relay: Relay) -> None:
+    def _close_exchange(self, relay: Relay) -> float:
+        """Hand the record of an exchange over; return the time, in ``perf_counter`` seconds."""
+        now = clock()
         if self.current is relay:
             self.current = None
         if self._receiving is relay:
             self._receiving = None
-        self.plane.observe(relay.exchange.close(clock() - relay.head_at))
-
-
-def _persists(head: RequestHead) -> bool:
-    """Whether the client keeps the connection open (RFC 9112, 9.3)."""
-    if b"connection" not in head.present:
-        return head.version == (1, 1)
-    options = head.get_list(b"connection")
-    if b"close" in options:
-        return False
-    return head.version == (1, 1) or b"keep-alive" in options
+        self.plane.observe(relay.exchange.close(now - relay.head_at))
+        return now

@@ -42,17 +42,20 @@ class Upstream:
         "_connecting",
         "_head_bytes",
         "_host",
+        "_max_idle",
         "_next_target",
         "_open",
         "_pending",
+        "_pool_idle_timeout",
         "_targets",
         "_tls",
         "closed",
+        "idle_timeout",
         "name",
         "on_wait",
+        "response_timeout",
         "retries",
         "settings",
-        "timeouts",
     )
 
     def __init__(
@@ -70,7 +73,10 @@ class Upstream:
         self._head_bytes = head_bytes
         self._tls = tls
         self._host = None if settings.host in (PRESERVE, TARGET) else settings.host.encode("ascii")
-        self.timeouts = settings.timeouts
+        self.response_timeout = settings.timeouts.response
+        self.idle_timeout = settings.timeouts.idle
+        self._pool_idle_timeout = settings.pool.idle_timeout
+        self._max_idle = settings.pool.max_idle
         self.retries = settings.retries
         self.on_wait = on_wait
         self.closed = False
@@ -135,7 +141,7 @@ class Upstream:
             self._hand_over(relay, connection)
             return
         target = connection.target
-        if len(target.idle) >= self.settings.pool.max_idle:
+        if len(target.idle) >= self._max_idle:
             connection.close()
             return
         connection.idle_since = clock()
@@ -191,7 +197,7 @@ class Upstream:
         idle = target.idle
         while idle:
             age = clock() - idle[-1].idle_since
-            if age > self.settings.pool.idle_timeout or (not repeatable and age > FRESH_SECONDS):
+            if age > self._pool_idle_timeout or (not repeatable and age > FRESH_SECONDS):
                 return None
             connection = idle.pop()
             if not connection.closing:
@@ -237,7 +243,7 @@ class Upstream:
         failure = (ErrorKind.UPSTREAM_CONNECT, "no target")
         for target in self._in_order(first):
             try:
-                async with asyncio.timeout(self.timeouts.connect):
+                async with asyncio.timeout(self.settings.timeouts.connect):
                     connection = await open_connection(
                         target.address,
                         lambda target=target: UpstreamConnection(self, target, self._head_bytes),  # type: ignore[misc]
@@ -245,7 +251,7 @@ class Upstream:
                         server_name=self.settings.tls.server_name,
                     )
             except TimeoutError:
-                detail = f"connecting to {target.name} took longer than {self.timeouts.connect:g} s"
+                detail = f"connecting to {target.name} took longer than {self.settings.timeouts.connect:g} s"
                 failure = (ErrorKind.UPSTREAM_TIMEOUT, detail)
             except OSError as error:
                 failure = (ErrorKind.UPSTREAM_CONNECT, f"cannot connect to {target.name}: {describe(error)}")

@@ -13,7 +13,7 @@ from proxy.message.error import CLOSING, ErrorKind, RefusedMessage
 from proxy.message.framing import LAST_CHUNK, Framing, chunk, sent_framing
 from proxy.message.head import Field, RequestHead, ResponseHead
 from proxy.message.trailers import safe_trailers
-from proxy.server.flow_control import Hold
+from proxy.server.flow_control import NOT_CONNECTED, PEER_FULL
 
 if TYPE_CHECKING:
     from proxy.server.downstream import DownstreamConnection
@@ -41,17 +41,16 @@ class Relay:
         "_downstream",
         "_expects",
         "_forward",
-        "_framing",
         "_incoming",
         "_refused",
         "_replay",
         "_response_complete",
         "_response_started",
         "_sent_framing",
-        "_unsent",
         "_upstream",
         "_wrote_head_at",
         "exchange",
+        "framing",
         "head",
         "head_at",
         "method",
@@ -59,6 +58,7 @@ class Relay:
         "queued_at",
         "request_complete",
         "request_sent",
+        "unsent",
         "waiting",
     )
 
@@ -68,9 +68,9 @@ class Relay:
         self._downstream = downstream
         self.exchange = exchange
         self.head = head
-        self._framing = framing
+        self.framing = framing
         self.method = head.method
-        self.persist = False
+        self.persist = head.persists
         self.request_complete = False
         self.request_sent = False
         self.waiting = False
@@ -79,7 +79,7 @@ class Relay:
         self._refused: RefusedMessage | None = None
         self._upstream: Upstream | None = None
         self._connection: UpstreamConnection | None = None
-        self._unsent: list[bytes] = []
+        self.unsent: list[bytes] = []
         self._replay: list[bytes] | None = [] if framing is not Framing.NONE else None
         self._body_bytes = 0
         self._incoming: list[bytes] = []
@@ -95,9 +95,9 @@ class Relay:
     @property
     def has_body(self) -> bool:
         """Whether bytes of a body follow the head."""
-        if self._framing is Framing.LENGTH:
+        if self.framing is Framing.LENGTH:
             return int(self.head.get(b"content-length") or b"0") > 0
-        return self._framing is Framing.CHUNKED
+        return self.framing is Framing.CHUNKED
 
     def begin(self) -> None:
         """Decide about the request, now that it is its turn."""
@@ -118,8 +118,8 @@ class Relay:
         self._expects = b"expect" in self.head.present
         self._upstream = self._downstream.plane.upstreams[action.upstream]
         self._upstream.acquire(self)
-        if self._connection is None and self._framing is not Framing.NONE:
-            self._downstream.gate.hold(Hold.NOT_CONNECTED)
+        if self._connection is None and self.framing is not Framing.NONE:
+            self._downstream.gate.hold(NOT_CONNECTED)
 
     def refuse(self, refused: RefusedMessage) -> None:
         """Answer with an error: at once where it is this request's turn, else in its turn.
@@ -149,8 +149,8 @@ class Relay:
         limit = self._downstream.plane.limits.request_body
         if limit is not None and self._body_bytes > limit:
             raise RefusedMessage(ErrorKind.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
-        part = chunk(data) if self._framing is Framing.CHUNKED else data
-        self._unsent.append(part)
+        part = chunk(data) if self.framing is Framing.CHUNKED else data
+        self.unsent.append(part)
         if self._body_bytes > REPLAY_BYTES:
             self._replay = None
         elif self._replay is not None:
@@ -162,19 +162,19 @@ class Relay:
         if self._response_complete:
             self._downstream.finish(self)
             return
-        if self._framing is Framing.CHUNKED:
+        if self.framing is Framing.CHUNKED:
             end = LAST_CHUNK + encode_fields(safe_trailers(trailers)) + b"\r\n"
-            self._unsent.append(end)
+            self.unsent.append(end)
             if self._replay is not None:
                 self._replay.append(end)
 
     def write_upstream(self, started: float) -> None:
         """Write what was collected since ``started``, where there is a connection to write to."""
         connection = self._connection
-        if connection is None or not self._unsent:
+        if connection is None or not self.unsent:
             return
-        parts = self._unsent
-        self._unsent = []
+        parts = self.unsent
+        self.unsent = []
         self.request_sent = self.request_complete
         connection.write(parts)
         now = clock()
@@ -203,11 +203,12 @@ class Relay:
         self._connection = connection
         self.exchange.record.target = connection.target.name
         fields = upstream.address(forward.fields, connection.target)
-        if self._framing is Framing.CHUNKED:
+        if self.framing is Framing.CHUNKED:
             fields = [*fields, _CHUNKED]
         head = encode_request_head(self.method, forward.target, fields)
-        self._unsent.insert(0, head)
-        self._downstream.gate.release(Hold.NOT_CONNECTED)
+        self.unsent.insert(0, head)
+        if self._downstream.gate.holds:
+            self._downstream.gate.release(NOT_CONNECTED)
 
     def fail(self, kind: ErrorKind, detail: str) -> None:
         """Answer with an error of our own, or cut off the answer that began."""
@@ -234,7 +235,7 @@ class Relay:
             self.fail(kind, detail)
             return
         record.retries += 1
-        self._unsent = [] if self._replay is None else list(self._replay)
+        self.unsent = [] if self._replay is None else list(self._replay)
         self.request_sent = False
         upstream.acquire(self, fresh=True)
         self.write_upstream(clock())
@@ -296,7 +297,7 @@ class Relay:
         now = clock()
         self.exchange.record.overhead += now - started
         if self._upstream is not None:
-            self._downstream.deadline = now + self._upstream.timeouts.idle
+            self._downstream.deadline = now + self._upstream.idle_timeout
 
     def finish_response(self) -> None:
         """End the exchange, or drop the rest of a request that was answered early."""
@@ -304,8 +305,8 @@ class Relay:
         if self.request_complete:
             self._downstream.finish(self)
             return
-        self._unsent = []
-        self._downstream.gate.release(Hold.PEER_FULL)
+        self.unsent = []
+        self._downstream.gate.release(PEER_FULL)
         self._downstream.deadline = clock() + DISCARD_SECONDS
         if not self.persist:
             self._downstream.finish(self)
@@ -314,24 +315,24 @@ class Relay:
 
     def hold_downstream(self) -> None:
         """Stop reading the request: the upstream does not take it."""
-        self._downstream.gate.hold(Hold.PEER_FULL)
+        self._downstream.gate.hold(PEER_FULL)
 
     def release_downstream(self) -> None:
         """Read the request again."""
-        self._downstream.gate.release(Hold.PEER_FULL)
+        self._downstream.gate.release(PEER_FULL)
         self._downstream.deadline = clock() + self._request_timeout()
 
     def hold_upstream(self) -> None:
         """Stop reading the response: the client does not take it."""
         if self._connection is not None:
-            self._connection.gate.hold(Hold.PEER_FULL)
+            self._connection.gate.hold(PEER_FULL)
             self._downstream.deadline = clock() + self._downstream.plane.limits.body_timeout
 
     def release_upstream(self) -> None:
         """Read the response again."""
         if self._connection is not None and self._upstream is not None:
-            self._connection.gate.release(Hold.PEER_FULL)
-            self._downstream.deadline = clock() + self._upstream.timeouts.idle
+            self._connection.gate.release(PEER_FULL)
+            self._downstream.deadline = clock() + self._upstream.idle_timeout
 
     # The ends that come from outside.
 
@@ -350,8 +351,8 @@ class Relay:
         if self._response_complete:
             self._downstream.abort(self)
             return
-        held = self._connection is not None and not self._connection.gate.open
-        waits_for_client = not self.request_complete and self._downstream.gate.open
+        held = self._connection is not None and bool(self._connection.gate.holds)
+        waits_for_client = not self.request_complete and not self._downstream.gate.holds
         self._leave_upstream()
         if held or (self._response_started and waits_for_client):
             self._downstream.abort(self)
@@ -366,12 +367,12 @@ class Relay:
     def _request_timeout(self) -> float:
         """Seconds until the next step of the request: its next piece, or the response's head."""
         if self.request_complete and self._upstream is not None:
-            return self._upstream.timeouts.response
+            return self._upstream.response_timeout
         return self._downstream.plane.limits.body_timeout
 
     def _replayable(self) -> bool:
         """Whether all that was sent of the request is at hand and may be sent twice."""
-        return self.method in IDEMPOTENT and (self._framing is Framing.NONE or self._replay is not None)
+        return self.method in IDEMPOTENT and (self.framing is Framing.NONE or self._replay is not None)
 
     def _leave_upstream(self) -> None:
         connection = self._connection
@@ -404,5 +405,5 @@ class Relay:
             record.bytes = len(respond.body)
         self._response_started = self._response_complete = True
         self._downstream.write(parts)
-        self._downstream.gate.release(Hold.NOT_CONNECTED)
+        self._downstream.gate.release(NOT_CONNECTED)
         self.finish_response()

@@ -168,7 +168,7 @@ class Sent:
         return Question(f"http://{HOST}{self.target}", self.method, headers)
 
 
-@dataclass
+@dataclass(repr=False)
 class Live:
     """A proxy, the upstream behind it, and the policy that the same config compiles to here."""
 
@@ -242,11 +242,14 @@ class Live:
 
 def new_ids(sent: Sent) -> tuple[str, str]:
     """Return the ids that the proxy made for a request, each empty where it made none."""
-    trace_id, span_id = _sent_ids(sent)
     came = b"\n".join(sent.lines)
-    digits = b"%d" % int(trace_id[16:], 16) if trace_id else b""
-    old = trace_id[16:].encode() in came or digits in came
-    return "" if old else trace_id, "" if span_id.encode() in came else span_id
+    trace_id, span_id = _sent_ids(sent)
+    return "" if _occurs(trace_id[16:], came) else trace_id, "" if _occurs(span_id, came) else span_id
+
+
+def _occurs(digits: str, text: bytes) -> bool:
+    """Whether 64 bits stand in a text, in hex or as Datadog writes them."""
+    return bool(digits) and (digits.encode() in text or b": %d" % int(digits, 16) in text)
 
 
 def _sent_ids(sent: Sent) -> tuple[str, str]:

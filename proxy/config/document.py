@@ -4,7 +4,7 @@ Anchors, aliases and merge keys (``<<``) work; tags, complex keys, recursion, an
 multiply into a document much larger than the file are errors.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import yaml
@@ -24,6 +24,8 @@ _CORE_TAGS = frozenset(_TAG + name for name in ("null", "bool", "int", "float"))
 _COLLECTION_TAGS = frozenset({None, "!", _TAG + "map", _TAG + "seq"})
 # The extension is twenty times faster; what it refuses, the parser in Python gets to explain.
 _FAST_LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# PyYAML lets the latter two out of malformed escapes and directives.
+_NOT_YAML = (yaml.YAMLError, ValueError, OverflowError)
 
 
 def compose(text: str, environ: Mapping[str, str], file: str) -> Document:
@@ -35,8 +37,7 @@ def compose(text: str, environ: Mapping[str, str], file: str) -> Document:
             composer.receive(event)
     except _Stop:
         return Document(None, composer.problems)
-    # PyYAML lets ValueError and OverflowError out of malformed escapes and directives.
-    except (yaml.YAMLError, ValueError, OverflowError) as caught:
+    except _NOT_YAML as caught:
         error = caught
     if error is not None:
         place, message = explain_syntax(error, text)
@@ -48,15 +49,11 @@ def compose(text: str, environ: Mapping[str, str], file: str) -> Document:
     return Document(composer.root, composer.problems)
 
 
-def _parse(text: str) -> Iterator[yaml.Event]:
-    if _FAST_LOADER is not yaml.SafeLoader:
-        try:
-            yield from list(yaml.parse(text, Loader=_FAST_LOADER))
-        except (yaml.YAMLError, ValueError, OverflowError):
-            pass
-        else:
-            return
-    yield from yaml.parse(text, Loader=yaml.SafeLoader)
+def _parse(text: str) -> Iterable[yaml.Event]:
+    try:
+        return list(yaml.parse(text, Loader=_FAST_LOADER))
+    except _NOT_YAML:
+        return yaml.parse(text, Loader=yaml.SafeLoader)
 
 
 class _Stop(Exception):

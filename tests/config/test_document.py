@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,13 @@ READ = [
 ]
 
 
+@pytest.fixture(params=["CSafeLoader", "SafeLoader"])
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parse with the extension, and as where PyYAML comes without it."""
+    monkeypatch.setattr("proxy.config.document._FAST_LOADER", getattr(yaml, request.param, yaml.SafeLoader))
+
+
+@pytest.mark.usefixtures("parser")
 @pytest.mark.parametrize(("text", "value"), READ)
 def test_read(text: str, value: object) -> None:
     assert read(text) == value
@@ -218,6 +226,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.usefixtures("parser")
 @pytest.mark.parametrize(("text", "lines"), REFUSED)
 def test_refuse(text: str, lines: list[str], errors: Errors) -> None:
     assert errors(text) == lines

@@ -155,10 +155,11 @@ class Application:
         """Finish what is in flight; return whether all of it ended in time."""
         plane = self._plane
         plane.draining = True
-        # One turn of the loop accepts whoever is queued.
-        await asyncio.sleep(0)
+        # Whoever is queued is accepted, and has a moment to say what for: closing would reset them.
+        await asyncio.sleep(_DRAIN_STEP)
         for listener in self._listeners:
             listener.close()
+        await asyncio.sleep(_DRAIN_STEP)
         plane.drain()
         deadline = time.monotonic() + self._config.drain_timeout
         # Connections end by themselves; an event would have to be set on the path of every request.

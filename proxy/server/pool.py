@@ -1,6 +1,8 @@
 """The connections to one upstream: kept alive, bounded, handed to one exchange at a time."""
 
 import asyncio
+import errno
+import os
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -284,4 +286,7 @@ def describe(error: OSError) -> str:
     """Return the words of an OSError without its number and address."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
+    # Libraries put words of their own, and the address, into strerror; TLS has numbers of its own.
+    if error.errno is not None and error.errno in errno.errorcode and not isinstance(error, ssl.SSLError):
+        return os.strerror(error.errno)
     return error.strerror or str(error) or type(error).__name__

@@ -1,0 +1,525 @@
+"""The whole proxy in a process of its own: start, serve, fail, drain."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from http.client import HTTPConnection, HTTPResponse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+
+class Upstream(ThreadingHTTPServer):
+    """Says which headers arrived; /wait answers when ``go`` is set, and ``waiting`` tells that it waits."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Answer)
+        self.go = threading.Event()
+        self.waiting = threading.Event()
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def stop(self) -> None:
+        self.go.set()
+        self.shutdown()
+        self.thread.join()
+        self.server_close()
+
+
+class _Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Upstream
+
+    def do_GET(self) -> None:
+        if self.path == "/wait":
+            self.server.waiting.set()
+            self.server.go.wait(20)
+        body = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_OPTIONS(self) -> None:
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    server = Upstream()
+    yield server
+    server.stop()
+
+
+class Proxy:
+    """A proxy in a process; ``lines`` are those of its stdout so far."""
+
+    def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
+        self.process = process
+        self._errors = errors
+        self.lines: list[str] = []
+
+    def wait_until_started(self) -> "Proxy":
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.strip())
+            if line.startswith("admin on "):
+                return self
+        raise AssertionError(f"ended with status {self.process.wait()}: {self.errors}")
+
+    @property
+    def urls(self) -> list[str]:
+        return [line.removeprefix("listening on ") for line in self.lines if line.startswith("listening")]
+
+    @property
+    def admin_url(self) -> str:
+        return self.lines[-1].removeprefix("admin on ")
+
+    @property
+    def port(self) -> int:
+        return _port(self.urls[0])
+
+    @property
+    def errors(self) -> str:
+        return self._errors.read_text()
+
+    def get(self, path: str, **headers: str) -> tuple[int, Any]:
+        """Return status and JSON of an answer."""
+        return _get(self.urls[0] + path, headers)
+
+    def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+        with urllib.request.urlopen(self.admin_url + "/metrics", timeout=10) as response:
+            text = response.read().decode()
+        return {
+            (sample.name, frozenset(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(timeout=20)
+
+
+Start = Callable[..., Proxy]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a proxy with a config's text and wait until it listens."""
+    started: list[Proxy] = []
+
+    def start(config: str, *, stdout: int = subprocess.PIPE) -> Proxy:
+        file = tmp_path / "traceward.yaml"
+        file.write_text(config)
+        errors = tmp_path / f"errors-{len(started)}"
+        with errors.open("wb") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "proxy", "run", "-c", str(file)],
+                stdout=stdout,
+                stderr=stderr,
+                text=True,
+                cwd=Path(__file__).parents[1],
+            )
+        proxy = Proxy(process, errors)
+        started.append(proxy)
+        return proxy.wait_until_started() if stdout == subprocess.PIPE else proxy
+
+    yield start
+    for proxy in started:
+        if proxy.process.poll() is None:
+            proxy.process.kill()
+        proxy.process.wait()
+        if proxy.process.stdout is not None:
+            proxy.process.stdout.close()
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+def _get(url: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+    request = urllib.request.Request(url, headers=headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as response:
+            return response.status, json.loads(response.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=20) as response:
+            status: int = response.status
+            return status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _run(config: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    file = folder / "bad.yaml"
+    file.write_text(config)
+    return subprocess.run(
+        [sys.executable, "-m", "proxy", "run", "-c", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
+def _config(upstream: Upstream | str, listen: str = "127.0.0.1:0", more: str = "") -> str:
+    url = upstream if isinstance(upstream, str) else upstream.url
+    rules = "{rules: [{name: api, match: /api/, sample_rate: 100}]}"
+    return (
+        f"listen: {listen}\nupstream: {url}\nadmin: {{listen: '127.0.0.1:0'}}\n"
+        + ("" if "tracing:" in more else f"tracing: {rules}\n")
+        + more
+    )
+
+
+# Start
+
+
+def test_a_line_for_each_listener_is_told_once_it_accepts(
+    start: Start, upstream: Upstream, tmp_path: Path
+) -> None:
+    path = tmp_path / "proxy.sock"
+    listen = f"['127.0.0.1:0', '[::1]:0', 'unix:{path}', {{address: '127.0.0.1:0', scheme: https}}]"
+    proxy = start(_config(upstream, listen))
+    first, ipv6, unix, behind_tls = proxy.urls
+    assert len(proxy.lines) == 5
+    assert first.startswith("http://127.0.0.1:")
+    assert ipv6.startswith("http://[::1]:")
+    assert unix == f"unix:{path}"
+    assert behind_tls.startswith("http://127.0.0.1:")
+    for url in (first, ipv6, behind_tls):
+        assert _get(url + "/api/")[0] == 200
+    with closing(_unix_connection(str(path))) as connection:
+        connection.request("GET", "/api/", headers={"Host": "h"})
+        assert connection.getresponse().status == 200
+    assert proxy.end() == 0
+    assert not path.exists()
+
+
+def _unix_connection(path: str) -> HTTPConnection:
+    connection = HTTPConnection("localhost", timeout=20)
+    connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.sock.connect(path)
+    return connection
+
+
+def test_rules_see_the_scheme_of_the_listener(start: Start, upstream: Upstream) -> None:
+    listen = "['127.0.0.1:0', {address: '127.0.0.1:0', scheme: https}]"
+    rules = "tracing: {rules: [{name: secure, match: 'https://shop.example.com/', sample_rate: 100}]}"
+    proxy = start(_config(upstream, listen, rules))
+    plain, behind_tls = [_get(url + "/", {"Host": "shop.example.com"})[1] for url in proxy.urls]
+    assert "traceparent" not in plain
+    assert behind_tls["traceparent"].endswith("-01")
+    assert (plain["x-forwarded-proto"], behind_tls["x-forwarded-proto"]) == ("http", "https")
+
+
+def test_a_socket_file_that_nobody_listens_on_is_replaced(
+    start: Start, upstream: Upstream, tmp_path: Path
+) -> None:
+    path = tmp_path / "proxy.sock"
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    assert start(_config(upstream, f"unix:{path}")).urls == [f"unix:{path}"]
+
+
+def test_a_taken_port_is_named_and_nothing_stays_open(upstream: Upstream, tmp_path: Path) -> None:
+    path, free = tmp_path / "proxy.sock", _free_port()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = _run(_config(upstream, f"['127.0.0.1:{free}', 'unix:{path}', '127.0.0.1:{port}']"), tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"traceward: cannot listen on 127.0.0.1:{port}: the address is in use")
+    assert not path.exists()
+
+
+def test_a_taken_admin_port_is_named_as_such(upstream: Upstream, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = _config(upstream).replace("'127.0.0.1:0'", f"127.0.0.1:{port}")
+        ended = _run(config, tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"traceward: admin.listen: cannot listen on 127.0.0.1:{port}: ")
+
+
+def test_a_second_proxy_on_the_port_ends_and_the_first_serves_on(
+    start: Start, upstream: Upstream, tmp_path: Path
+) -> None:
+    first = start(_config(upstream))
+    ended = _run(_config(upstream, f"127.0.0.1:{first.port}"), tmp_path)
+    assert (ended.returncode, str(first.port) in ended.stderr) == (1, True)
+    assert first.get("/api/")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        pytest.param("192.0.2.1:0", "192.0.2.1:0: Cannot assign requested address", id="not-ours"),
+        pytest.param("nowhere.invalid:80", "nowhere.invalid:80: ", id="no-such-name"),
+        pytest.param("unix:/nowhere/proxy.sock", "unix:/nowhere/proxy.sock: ", id="no-such-folder"),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_named(
+    upstream: Upstream, tmp_path: Path, address: str, words: str
+) -> None:
+    ended = _run(_config(upstream, address), tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"traceward: cannot listen on {words}")
+    assert "Traceback" not in ended.stderr
+
+
+def test_it_serves_on_where_nobody_reads_its_lines(start: Start, upstream: Upstream) -> None:
+    port, admin = _free_port(), _free_port()
+    config = _config(upstream, f"127.0.0.1:{port}").replace("'127.0.0.1:0'", f"127.0.0.1:{admin}")
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        proxy = start(config, stdout=writer)
+    finally:
+        os.close(writer)
+    while not _accepts(admin):
+        assert proxy.process.poll() is None
+    assert _get(f"http://127.0.0.1:{port}/api/")[0] == 200
+    assert proxy.end() == 0
+
+
+def test_what_has_no_effect_yet_is_warned_of(start: Start, upstream: Upstream) -> None:
+    proxy = start(_config(upstream, more="workers: 2\naccess_log: all\n"))
+    assert "access_log is set, and has no effect in this version" in proxy.errors
+    assert "workers is set, and has no effect in this version" in proxy.errors
+
+
+# Serve
+
+
+def test_an_upstream_that_is_down_is_a_502_until_it_is_back(start: Start) -> None:
+    down = Upstream()
+    port = down.server_port
+    down.stop()
+    proxy = start(_config(f"http://127.0.0.1:{port}"))
+    status, body = proxy.get("/api/")
+    assert (status, body["error"], body["status"]) == (502, "upstream_connect", 502)
+    assert body["detail"] == f"cannot connect to http://127.0.0.1:{port}: Connection refused"
+    assert len(body["trace_id"]) == 32
+    back = Upstream(port)
+    try:
+        assert proxy.get("/api/")[0] == 200
+    finally:
+        back.stop()
+
+
+def test_a_matcher_that_raises_is_told_once_and_counted_each_time(
+    start: Start, upstream: Upstream, tmp_path: Path
+) -> None:
+    (tmp_path / "matchers.py").write_text(
+        "def is_api(url):\n    return '/api/' in url\n\ndef broken(url):\n    raise RuntimeError('no luck')\n"
+    )
+    rules = (
+        "tracing: {rules: [{name: odd, match: {function: 'matchers:broken'}}, "
+        "{name: api, match: {function: 'matchers:is_api'}, sample_rate: 100}]}"
+    )
+    proxy = start(_config(upstream, more=rules))
+    for _ in range(3):
+        assert "traceparent" in proxy.get("/api/")[1]
+    assert "traceparent" not in proxy.get("/other")[1]
+    assert proxy.errors.count("the function of rule odd raised RuntimeError: no luck") == 1
+    assert proxy.metrics()["traceward_matcher_errors_total", frozenset({("rule", "odd")})] == 4
+
+
+def _labels(**labels: str) -> frozenset[tuple[str, str]]:
+    return frozenset(labels.items())
+
+
+def test_a_known_series_of_requests_is_counted(start: Start, upstream: Upstream) -> None:
+    proxy = start(_config(upstream))
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+    for _ in range(3):
+        proxy.get("/api/")
+    proxy.get("/api/", traceparent=parent)
+    proxy.get("/api/", traceparent="x")
+    proxy.get("/other")
+    asked = {"Origin": "http://a.example", "Access-Control-Request-Method": "GET"}
+    with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=20)) as connection:
+        connection.request("OPTIONS", "/api/", headers=asked)
+        connection.getresponse().read()
+        connection.request("GET", "api", headers={})
+        assert connection.getresponse().status == 400
+    counted = proxy.metrics()
+    expected = {
+        ("traceward_requests_total", _labels(rule="api", status="2xx", decision="sampled")): 4,
+        ("traceward_requests_total", _labels(rule="api", status="2xx", decision="not_sampled")): 2,
+        ("traceward_requests_total", _labels(rule="none", status="2xx", decision="untraced")): 1,
+        ("traceward_requests_total", _labels(rule="none", status="4xx", decision="untraced")): 1,
+        ("traceward_decisions_total", _labels(rule="api", decision="sampled", reason="rate")): 4,
+        ("traceward_decisions_total", _labels(rule="api", decision="not_sampled", reason="parent")): 1,
+        ("traceward_decisions_total", _labels(rule="api", decision="not_sampled", reason="preflight")): 1,
+        ("traceward_decisions_total", _labels(rule="none", decision="untraced", reason="no_rule")): 1,
+        ("traceward_contexts_total", _labels(context="started", fault="none")): 3,
+        ("traceward_contexts_total", _labels(context="forwarded", fault="none")): 1,
+        ("traceward_contexts_total", _labels(context="restarted", fault="syntax")): 1,
+        ("traceward_contexts_total", _labels(context="none", fault="none")): 2,
+        ("traceward_preflights_total", _labels(outcome="forwarded")): 1,
+        ("traceward_rejected_requests_total", _labels(reason="bad_request")): 1,
+        ("traceward_decision_seconds_count", _labels(rule="api")): 6,
+        ("traceward_overhead_seconds_count", _labels(rule="api", decision="sampled")): 4,
+        ("traceward_sample_rate", _labels(rule="api")): 100,
+        ("traceward_requests_in_flight", _labels(side="downstream")): 0,
+        ("traceward_requests_in_flight", _labels(side="upstream")): 0,
+    }
+    assert {key: counted.get(key) for key in expected} == expected
+    for name in ("traceward_requests_total", "traceward_decisions_total", "traceward_contexts_total"):
+        keys = {key for key in counted if key[0] == name}
+        assert keys == {key for key in expected if key[0] == name}
+    request = len("traceparent: -----\r\ntracestate: dd=s:1;o:rum\r\n") + 2 + 32 + 16 + 2 - 2
+    assert counted["traceward_header_bytes_total", _labels(rule="api")] >= 3 * request
+
+
+def test_requests_in_flight_are_shown_while_they_are(start: Start, upstream: Upstream) -> None:
+    proxy = start(_config(upstream))
+    with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=20)) as connection:
+        connection.request("GET", "/wait")
+        upstream.waiting.wait(20)
+        counted = proxy.metrics()
+        upstream.go.set()
+        connection.getresponse().read()
+    for name in ("traceward_requests_in_flight", "traceward_connections"):
+        assert [counted[name, _labels(side=side)] for side in ("downstream", "upstream")] == [1, 1]
+
+
+def test_the_admins_explain_tells_when_a_cap_is_used_up(start: Start, upstream: Upstream) -> None:
+    rules = "tracing: {rules: [{name: api, match: /api/, sample_rate: 100, max_traces_per_second: 0.001}]}"
+    proxy = start(_config(upstream, more=rules))
+    body = json.dumps({"url": "http://h/api/"}).encode()
+    reasons = []
+    for _ in range(2):
+        with urllib.request.urlopen(proxy.admin_url + "/api/explain", body, timeout=20) as response:
+            reasons.append(json.load(response)["reason"])
+    assert reasons == ["rate", "rate_limit"]
+    assert proxy.get("/api/")[1]["traceparent"].endswith("-01")
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text; version=1.0.0"])
+def test_promtool_finds_nothing_wrong_with_a_scrape(start: Start, upstream: Upstream, accept: str) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("there is no promtool here")
+    proxy = start(_config(upstream))
+    for path in ("/api/", "/other"):
+        proxy.get(path)
+    request = urllib.request.Request(proxy.admin_url + "/metrics", headers={"Accept": accept})
+    with urllib.request.urlopen(request, timeout=20) as response:
+        scrape = response.read()
+    if accept.startswith("application"):
+        assert scrape.endswith(b"# EOF\n")
+        return
+    checked = subprocess.run([promtool, "check", "metrics"], input=scrape, capture_output=True, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+# End
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(start: Start, upstream: Upstream, number: signal.Signals) -> None:
+    proxy = start(_config(upstream))
+    assert proxy.get("/api/")[0] == 200
+    assert proxy.end(number) == 0
+    assert not _accepts(proxy.port)
+    assert proxy.errors == ""
+
+
+def test_a_drain_finishes_what_is_in_flight_and_says_that_it_is_not_ready(
+    start: Start, upstream: Upstream
+) -> None:
+    proxy = start(_config(upstream))
+    assert _status(proxy.admin_url + "/readyz") == 200
+    with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=20)) as connection:
+        connection.request("GET", "/wait")
+        upstream.waiting.wait(20)
+        proxy.process.send_signal(signal.SIGTERM)
+        while _accepts(proxy.port):
+            pass
+        assert _status(proxy.admin_url + "/readyz") == 503
+        assert _status(proxy.admin_url + "/healthz") == 200
+        assert _status(proxy.admin_url + "/metrics") == 200
+        upstream.go.set()
+        response: HTTPResponse = connection.getresponse()
+        assert (response.status, response.headers["Connection"]) == (200, "close")
+        response.read()
+    assert proxy.process.wait(20) == 0
+
+
+def test_a_drain_cut_short_says_so(start: Start, upstream: Upstream) -> None:
+    proxy = start(_config(upstream, more="drain_timeout: 100ms\n"))
+    with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=20)) as connection:
+        connection.request("GET", "/wait")
+        upstream.waiting.wait(20)
+        assert proxy.end() == 1
+        response = connection.getresponse()
+        assert (response.status, json.load(response)["error"]) == (503, "draining")
+
+
+def test_an_idle_client_does_not_hold_up_a_drain(start: Start, upstream: Upstream) -> None:
+    proxy = start(_config(upstream))
+    with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=20)) as connection:
+        connection.request("GET", "/api/")
+        connection.getresponse().read()
+        assert proxy.end() == 0
+
+
+def test_who_was_queued_when_the_signal_came_is_served(start: Start, upstream: Upstream) -> None:
+    proxy = start(_config(upstream))
+    proxy.process.send_signal(signal.SIGSTOP)
+    clients: Sequence[socket.socket] = [
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=20) for _ in range(20)
+    ]
+    for client in clients:
+        client.sendall(b"GET /api/ HTTP/1.1\r\nHost: h\r\n\r\n")
+    proxy.process.send_signal(signal.SIGTERM)
+    proxy.process.send_signal(signal.SIGCONT)
+    for client in clients:
+        with client:
+            assert client.recv(12) == b"HTTP/1.1 200"
+    assert proxy.process.wait(20) == 0

@@ -253,24 +253,23 @@ def _occurs(digits: str, text: bytes) -> bool:
 
 
 def _sent_ids(sent: Sent) -> tuple[str, str]:
+    """Return the ids in the first format that did not reach the upstream as it came."""
     if sent.head is None:
         return "", ""
-    added = {
-        name.lower(): value.decode("latin-1")
-        for name, value in sent.context
-        if name + b": " + value not in sent.lines
-    }
-    if b"traceparent" in added:
-        _, trace_id, span_id, *_ = [*added[b"traceparent"].split("-"), "", ""]
+    came = {_split_line(line) for line in sent.lines}
+    written = {name.lower() for name, value in sent.context if (name, value) not in came}
+    values = {name.lower(): value.decode("latin-1") for name, value in sent.context}
+    if b"traceparent" in written:
+        _, trace_id, span_id, _ = values[b"traceparent"].split("-")
         return trace_id, span_id
-    if b"b3" in added:
-        trace_id, span_id, *_ = added[b"b3"].split("-")
+    if b"b3" in written:
+        trace_id, span_id, *_ = values[b"b3"].split("-")
         return trace_id.rjust(32, "0"), span_id
-    if b"x-b3-traceid" in added:
-        return added[b"x-b3-traceid"].rjust(32, "0"), added[b"x-b3-spanid"]
-    if b"x-datadog-trace-id" in added:
-        high = added.get(b"x-datadog-tags", "").partition("_dd.p.tid=")[2][:16]
-        low, span = int(added[b"x-datadog-trace-id"]), int(added[b"x-datadog-parent-id"])
+    if not written.isdisjoint((b"x-b3-traceid", b"x-b3-spanid")):
+        return values[b"x-b3-traceid"].rjust(32, "0"), values[b"x-b3-spanid"]
+    if not written.isdisjoint((b"x-datadog-trace-id", b"x-datadog-parent-id")):
+        high = values.get(b"x-datadog-tags", "").partition("_dd.p.tid=")[2][:16]
+        low, span = int(values[b"x-datadog-trace-id"]), int(values[b"x-datadog-parent-id"])
         return (high or "0" * 16) + f"{low:016x}", f"{span:016x}"
     return "", ""
 

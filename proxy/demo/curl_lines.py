@@ -1,5 +1,6 @@
 """The curl lines that ``traceward demo`` prints; each does what it says every time."""
 
+import textwrap
 from dataclasses import dataclass
 
 from proxy.demo.sample_api import FRONT_END
@@ -49,6 +50,10 @@ def curl_lines(url: str) -> tuple[CurlLine, ...]:
 
 def describe(url: str, admin_url: str) -> str:
     """Return all that ``traceward demo`` prints beneath its listeners."""
-    lines = [f"# {line.title}. {line.see}\n{line.command}\n" for line in curl_lines(url)]
+    lines = [f"{_comment(f'{line.title}. {line.see}')}\n{line.command}\n" for line in curl_lines(url)]
     lines.append(f"# All of these decisions, counted.\ncurl -s {admin_url}/metrics | grep _decisions_total\n")
     return "\n".join(lines)
+
+
+def _comment(text: str) -> str:
+    return textwrap.fill(text, 100, initial_indent="# ", subsequent_indent="# ")

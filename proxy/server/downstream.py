@@ -105,7 +105,9 @@ class DownstreamConnection(asyncio.Protocol):
         if self.current is None and not self._head_began:
             self._head_began = True
             self.deadline = started + self.plane.limits.header_timeout
-        self._feed(data)
+        behind = self._feed(data)
+        while behind and not self._closing:
+            behind = self._feed(behind)
         relay = self.current
         if relay is not None and relay.unsent:
             relay.write_upstream(started)
@@ -146,7 +148,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     def on_url(self, target: bytes) -> None:
         """Collect the request target, which may come in pieces."""
-        self._in_head = True
+        self._in_head = self._head_began = True
         self._target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -156,6 +158,9 @@ class DownstreamConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Make an exchange of the head and begin it when its turn has come."""
         head = self._take_head()
+        if self._closes_after_last():
+            # It came in the read of a request that ends the connection.
+            return
         framing = request_framing(head)
         relay = Relay(self, self._make_exchange(), head, framing)
         self._receiving = relay
@@ -259,7 +264,8 @@ class DownstreamConnection(asyncio.Protocol):
         else:
             self.close()
 
-    def _feed(self, data: bytes) -> None:
+    def _feed(self, data: bytes | memoryview) -> memoryview | None:
+        """Parse what came; return what is behind a head that offers an upgrade, where llhttp stops."""
         self._head_split = self._in_head
         self._head_bytes += len(data)
         self._progressed = False
@@ -270,7 +276,8 @@ class DownstreamConnection(asyncio.Protocol):
             elif self._receiving is not None:
                 self._check_progress(len(data))
         except httptools.HttpParserUpgrade as upgrade:
-            self._resume_after_offer(data[upgrade.args[0] :])
+            self._resume_after_offer()
+            return memoryview(data)[upgrade.args[0] :]
         except httptools.HttpParserCallbackError as error:
             if not isinstance(error.__context__, RefusedMessage):
                 raise
@@ -279,6 +286,7 @@ class DownstreamConnection(asyncio.Protocol):
             self._refuse(refused)
         except httptools.HttpParserError as error:
             self._refuse_bytes(error, data)
+        return None
 
     def _take_head(self) -> RequestHead:
         """Return the head that is complete.
@@ -338,7 +346,7 @@ class DownstreamConnection(asyncio.Protocol):
                 ErrorKind.HEAD_TOO_LARGE, f"chunk extensions or trailers exceed {limit} bytes"
             )
 
-    def _resume_after_offer(self, rest: bytes) -> None:
+    def _resume_after_offer(self) -> None:
         """Go on behind the head of a request that offers an upgrade, where llhttp stops framing.
 
         The offer is not passed on, so the bytes that follow are the request's body, and requests.
@@ -346,10 +354,8 @@ class DownstreamConnection(asyncio.Protocol):
         receiving = self._receiving
         self._parser = parse_after_offer(self, receiving.head if receiving is not None else None)
         self._head_bytes = 0
-        if rest:
-            self._feed(rest)
 
-    def _refuse_bytes(self, error: httptools.HttpParserError, data: bytes) -> None:
+    def _refuse_bytes(self, error: httptools.HttpParserError, data: bytes | memoryview) -> None:
         if self._closes_after_last():
             return
         if isinstance(error, httptools.HttpParserInvalidMethodError) and _REQUEST_LINE_START.match(data):
@@ -374,7 +380,8 @@ class DownstreamConnection(asyncio.Protocol):
             else:
                 self._queue.append(receiving)
         receiving.refuse(refused)
-        self.gate.hold(EXCHANGE_BUSY)
+        if not self._closing:
+            self.gate.hold(EXCHANGE_BUSY)
 
     def _advance(self) -> None:
         """Begin queued requests until one is in flight; a loop, since any of them may end at once."""

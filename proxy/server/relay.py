@@ -258,7 +258,7 @@ class Relay:
         version = self.head.version
         self._sent_framing = sent = sent_framing(framing, version)
         if sent is Framing.CHUNKED or (
-            # What HEAD and 304 say of a body that is not there; never with 204, nor to HTTP/1.0 (RFC 9112, 6.1).
+            # What HEAD and 304 say of the body they lack; never with 204, nor to HTTP/1.0 (RFC 9112, 6.1).
             b"transfer-encoding" in head.present
             and framing is Framing.NONE
             and head.status != 204

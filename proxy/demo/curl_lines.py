@@ -56,4 +56,4 @@ def describe(url: str, admin_url: str) -> str:
 
 
 def _comment(text: str) -> str:
-    return textwrap.fill(text, 100, initial_indent="# ", subsequent_indent="# ")
+    return textwrap.fill(text, 100, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)

@@ -44,6 +44,10 @@ def _answer(request: web.Request, content: Json) -> web.Response:
     return web.Response(text=body + "\n", content_type="application/json")
 
 
+async def _index(request: web.Request) -> web.Response:
+    return _answer(request, {"try": ["/api/orders", "/api/events", "/checkout/cart", "/download/1MiB"]})
+
+
 async def _orders(request: web.Request) -> web.Response:
     return _answer(request, {"orders": [{"id": 1, "total": "12.50"}, {"id": 2, "total": "8.00"}]})
 
@@ -121,6 +125,7 @@ def make_app(event_interval: float = 1.0) -> web.Application:
     """Return the sample API; ``event_interval`` is the seconds between two Server-Sent Events."""
     app = web.Application()
     app[_INTERVAL] = event_interval
+    app.router.add_get("/", _index)
     app.router.add_get("/api/orders", _orders)
     app.router.add_get("/api/events", _events)
     app.router.add_get("/checkout/cart", _cart)

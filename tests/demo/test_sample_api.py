@@ -24,6 +24,7 @@ async def api() -> AsyncIterator[Client]:
 @pytest.mark.parametrize(
     ("method", "path", "content"),
     [
+        pytest.param("GET", "/", "try", id="index"),
         pytest.param("GET", "/api/orders", "orders", id="orders"),
         pytest.param("GET", "/checkout/cart", "cart", id="cart"),
         pytest.param("POST", "/checkout/pay", "paid", id="pay"),

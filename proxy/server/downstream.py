@@ -57,6 +57,7 @@ class DownstreamConnection(asyncio.Protocol):
         "_unsent_when_checked",
         "current",
         "deadline",
+        "full",
         "gate",
         "plane",
     )
@@ -84,6 +85,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._client: Client | None = None
         self.current: Relay | None = None
         self.deadline = 0.0
+        self.full = False  # the client takes less than there is to write
 
     # asyncio.Protocol
 
@@ -136,11 +138,13 @@ class DownstreamConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop reading the response while the client does not take it."""
+        self.full = True
         if self.current is not None:
             self.current.hold_upstream()
 
     def resume_writing(self) -> None:
         """Read the response again."""
+        self.full = False
         if self.current is not None:
             self.current.release_upstream()
 

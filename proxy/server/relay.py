@@ -209,6 +209,9 @@ class Relay:
         self.unsent.insert(0, head)
         if self._downstream.gate.holds:
             self._downstream.gate.release(NOT_CONNECTED)
+        if self._downstream.full:
+            # The client has not taken the answer before this one yet.
+            connection.gate.hold(PEER_FULL)
 
     def fail(self, kind: ErrorKind, detail: str) -> None:
         """Answer with an error of our own, or cut off the answer that began."""

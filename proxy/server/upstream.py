@@ -13,7 +13,7 @@ import httptools
 from proxy.message.error import ErrorKind, RefusedMessage
 from proxy.message.framing import Framing, response_framing
 from proxy.message.head import Field, ResponseHead
-from proxy.server.flow_control import ReadGate
+from proxy.server.flow_control import PEER_FULL, ReadGate
 
 if TYPE_CHECKING:
     from proxy.server.pool import TargetPool, Upstream
@@ -221,6 +221,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.served += 1
         if not self._reusable or not relay.request_sent:
             self.transport.abort()
+        elif self.gate.holds:
+            self.gate.release(PEER_FULL)
         self._owner.release(self)
         relay.finish_response()
 

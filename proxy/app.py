@@ -38,6 +38,10 @@ _LOG = logging.getLogger(__name__)
 
 #: How often a drain looks whether it is done, seconds.
 _DRAIN_STEP = 0.02
+#: How long a drain accepts who is queued, seconds: there may always be another one.
+_ACCEPT_SECONDS = 1.0
+#: From a client accepted to its bytes read: the connection is made, reading begins, bytes come.
+_TURNS_TO_READ = 8
 
 
 class Application:
@@ -155,11 +159,9 @@ class Application:
         """Finish what is in flight; return whether all of it ended in time."""
         plane = self._plane
         plane.draining = True
-        # Whoever is queued is accepted, and has a moment to say what for: closing would reset them.
-        await asyncio.sleep(_DRAIN_STEP)
+        await self._accept_queued()
         for listener in self._listeners:
             listener.close()
-        await asyncio.sleep(_DRAIN_STEP)
         plane.drain()
         deadline = time.monotonic() + self._config.drain_timeout
         # Connections end by themselves; an event would have to be set on the path of every request.
@@ -168,6 +170,15 @@ class Application:
         clean = plane.in_flight == 0
         plane.abort()
         return clean
+
+    async def _accept_queued(self) -> None:
+        """Accept whoever waits, and read what they sent: closing would reset them."""
+        until = time.monotonic() + _ACCEPT_SECONDS
+        # The loop accepts one client a turn from each socket.
+        while any(listener.queued for listener in self._listeners) and time.monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        for _ in range(_TURNS_TO_READ):
+            await asyncio.sleep(0)
 
     # What the admin server asks.
 

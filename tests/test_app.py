@@ -516,7 +516,7 @@ def test_who_was_queued_when_the_signal_came_is_served(start: Start, upstream: U
     proxy = start(_config(upstream))
     proxy.process.send_signal(signal.SIGSTOP)
     clients: Sequence[socket.socket] = [
-        socket.create_connection(("127.0.0.1", proxy.port), timeout=20) for _ in range(20)
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=20) for _ in range(50)
     ]
     for client in clients:
         client.sendall(b"GET /api/ HTTP/1.1\r\nHost: h\r\n\r\n")

@@ -139,7 +139,8 @@ def make_app(event_interval: float = 1.0) -> web.Application:
 
 async def start_sample_api(host: str = "127.0.0.1", port: int = 0) -> tuple[web.AppRunner, int]:
     """Serve the sample API, for ``port`` 0 on a free one; return its runner, to clean up, and the port."""
-    runner = web.AppRunner(make_app(), access_log=None, shutdown_timeout=1.0)
+    # Cancelled, a stream whose reader left ends without a word in the log.
+    runner = web.AppRunner(make_app(), access_log=None, shutdown_timeout=1.0, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
     try:

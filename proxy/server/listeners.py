@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import select
 import socket
 import ssl
 import stat
@@ -77,6 +78,14 @@ class Listener:
                 lambda: DownstreamConnection(plane, facts), sock=sock, backlog=BACKLOG, ssl=self._tls
             )
             self._servers.append(server)
+
+    @property
+    def queued(self) -> bool:
+        """Whether clients wait to be accepted."""
+        poll = select.poll()
+        for sock in self._sockets:
+            poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     def close(self) -> None:
         """Accept no more."""

@@ -95,6 +95,16 @@ async def test_the_first_event_does_not_wait_for_the_second() -> None:
         assert await response.content.readline() == b"id: 1\n"
 
 
+async def test_a_client_that_leaves_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    runner, port = await start_sample_api()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /download/1GiB HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert await reader.readexactly(12) == b"HTTP/1.1 200"
+    writer.transport.abort()
+    await runner.cleanup()
+    assert caplog.messages == []
+
+
 def _preflight(**changes: str) -> dict[str, str]:
     names = {"method": "Access-Control-Request-Method", "headers": "Access-Control-Request-Headers"}
     asked = {"Origin": FRONT_END, names["method"]: "GET", names["headers"]: "content-type"}

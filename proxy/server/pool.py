@@ -149,6 +149,10 @@ class Upstream:
         connection.idle_since = clock()
         target.idle.append(connection)
 
+    def admit(self, connection: UpstreamConnection) -> None:
+        """Count a connection that is made, until it is lost."""
+        self._open.add(connection)
+
     def forget(self, connection: UpstreamConnection) -> None:
         """Note that a connection is gone: its place is free for a waiting request."""
         self._open.discard(connection)
@@ -237,7 +241,12 @@ class Upstream:
     def _connect(self, relay: "Relay", target: TargetPool) -> None:
         task = asyncio.get_running_loop().create_task(self._connect_for(relay, target))
         self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
+        task.add_done_callback(self._end_connecting)
+
+    def _end_connecting(self, task: asyncio.Task[None]) -> None:
+        """Give the place of an attempt to a waiting request, whether a connection came of it or not."""
+        self._connecting.discard(task)
+        self._serve_pending()
 
     async def _connect_for(self, relay: "Relay", first: TargetPool) -> None:
         """Connect to the first target, or the next that accepts, and give the connection away."""
@@ -258,7 +267,6 @@ class Upstream:
             except OSError as error:
                 failure = (ErrorKind.UPSTREAM_CONNECT, f"cannot connect to {target.name}: {describe(error)}")
             else:
-                self._open.add(connection)
                 self._settle(relay, connection, clock() - started)
                 return
             if not relay.waiting:
@@ -273,6 +281,12 @@ class Upstream:
             self.release(connection)
             return
         relay.exchange.record.connect_wait += waited
+        if connection not in self._open:
+            relay.waiting = False
+            relay.lose_upstream(
+                ErrorKind.UPSTREAM_RESET, "the upstream closed the connection at once", answered=False
+            )
+            return
         connection.attach(relay)
         relay.attach(connection)
         relay.write_upstream(clock())

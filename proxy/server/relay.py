@@ -95,15 +95,22 @@ class Relay:
     @property
     def has_body(self) -> bool:
         """Whether bytes of a body follow the head."""
-        if self.framing is Framing.LENGTH:
-            return int(self.head.get(b"content-length") or b"0") > 0
-        return self.framing is Framing.CHUNKED
+        return self.framing is Framing.CHUNKED or self._length > 0
+
+    @property
+    def _length(self) -> int:
+        """What Content-Length says, 0 without one."""
+        return int(self.head.get(b"content-length") or b"0") if self.framing is Framing.LENGTH else 0
 
     def begin(self) -> None:
         """Decide about the request, now that it is its turn."""
         self.head_at = now = clock()
         if self._refused is not None:
             self.fail(self._refused.kind, self._refused.detail)
+            return
+        limit = self._downstream.plane.limits.request_body
+        if limit is not None and self._length > limit:
+            self.fail(ErrorKind.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
             return
         try:
             action = self.exchange.receive_request(self.head, now)
@@ -118,8 +125,7 @@ class Relay:
         self._expects = b"expect" in self.head.present
         self._upstream = self._downstream.plane.upstreams[action.upstream]
         self._upstream.acquire(self)
-        if self._connection is None and self.framing is not Framing.NONE:
-            self._downstream.gate.hold(NOT_CONNECTED)
+        self._hold_unconnected()
 
     def refuse(self, refused: RefusedMessage) -> None:
         """Answer with an error: at once where it is this request's turn, else in its turn.
@@ -240,7 +246,9 @@ class Relay:
         record.retries += 1
         self.unsent = [] if self._replay is None else list(self._replay)
         self.request_sent = False
+        self._downstream.gate.release(PEER_FULL)
         upstream.acquire(self, fresh=True)
+        self._hold_unconnected()
         self.write_upstream(clock())
 
     # The response, from the upstream connection.
@@ -355,6 +363,7 @@ class Relay:
             self._downstream.abort(self)
             return
         held = self._connection is not None and bool(self._connection.gate.holds)
+        queued = self.waiting and bool(self.queued_at)
         waits_for_client = not self.request_complete and not self._downstream.gate.holds
         self._leave_upstream()
         if held or (self._response_started and waits_for_client):
@@ -362,7 +371,7 @@ class Relay:
         elif waits_for_client:
             self.request_complete = True
             self.fail(ErrorKind.REQUEST_TIMEOUT, "the request body did not come in time")
-        elif self.waiting:
+        elif queued:
             self.fail(ErrorKind.OVERLOAD, "no upstream connection became free in time")
         else:
             self.fail(ErrorKind.UPSTREAM_TIMEOUT, "the upstream did not answer in time")
@@ -376,6 +385,11 @@ class Relay:
     def _replayable(self) -> bool:
         """Whether all that was sent of the request is at hand and may be sent twice."""
         return self.method in IDEMPOTENT and (self.framing is Framing.NONE or self._replay is not None)
+
+    def _hold_unconnected(self) -> None:
+        """Read no more of the request while there is nothing to write it to."""
+        if self.waiting and self.framing is not Framing.NONE and not self.request_complete:
+            self._downstream.gate.hold(NOT_CONNECTED)
 
     def _leave_upstream(self) -> None:
         connection = self._connection

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from proxy.server.pool import TargetPool, Upstream
     from proxy.server.relay import Relay
 
+_LARGE_HEAD = "the response head is larger than"
+
 
 class UpstreamConnection(asyncio.Protocol):
     """The wire side of an exchange's upstream leg."""
@@ -26,7 +28,6 @@ class UpstreamConnection(asyncio.Protocol):
     __slots__ = (
         "_fields",
         "_framing",
-        "_head_bytes",
         "_head_complete",
         "_interim",
         "_limit",
@@ -36,6 +37,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_relay",
         "_response_complete",
         "_reusable",
+        "_silent_bytes",
         "gate",
         "idle_since",
         "served",
@@ -67,7 +69,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._fields = []
         self._phrase = b""
         self._framing = Framing.NONE
-        self._head_bytes = 0
+        self._silent_bytes = 0  # since the last piece of a body
         self._head_complete = False
         self._interim = False
         self._response_complete = False
@@ -99,6 +101,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Keep the transport."""
         self.transport = cast("asyncio.Transport", transport)
         self.gate = ReadGate(self.transport)
+        self._owner.admit(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came and pass it on in one write."""
@@ -107,6 +110,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.abort()
             return
         started = clock()
+        self._silent_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -114,13 +118,10 @@ class UpstreamConnection(asyncio.Protocol):
             if not self._response_complete:
                 self._refuse(relay, error)
                 return
-        if not self._head_complete:
-            self._head_bytes += len(data)
-            if self._head_bytes > self._limit:
-                self._fail(
-                    relay, ErrorKind.UPSTREAM_PROTOCOL, "the response head is larger than header_bytes"
-                )
-                return
+        if self._silent_bytes > self._limit and not self._response_complete:
+            part = "chunk extensions or trailers exceed" if self._head_complete else _LARGE_HEAD
+            self._fail(relay, ErrorKind.UPSTREAM_PROTOCOL, f"{part} header_bytes")
+            return
         relay.write_downstream(started)
         if self._response_complete:
             self._end(relay)
@@ -137,7 +138,7 @@ class UpstreamConnection(asyncio.Protocol):
             relay.write_downstream(clock())
             relay.finish_response()
             return
-        answered = self._head_complete or bool(self._head_bytes)
+        answered = self._head_complete or bool(self._silent_bytes)
         relay.lose_upstream(
             ErrorKind.UPSTREAM_RESET,
             "the upstream closed the connection before its response was complete",
@@ -179,12 +180,15 @@ class UpstreamConnection(asyncio.Protocol):
         head = ResponseHead(parser.get_status_code(), self._phrase, self._fields, version)
         self._fields = []
         self._phrase = b""
-        if parser.get_http_version() not in ("1.0", "1.1"):
+        if parser.get_http_version() not in ("1.0", "1.1") or head.status < 100:
             raise RefusedMessage(ErrorKind.UPSTREAM_PROTOCOL, "the response is not HTTP/1")
+        if self._silent_bytes > self._limit and _size(head) > self._limit:
+            raise RefusedMessage(ErrorKind.UPSTREAM_PROTOCOL, f"{_LARGE_HEAD} header_bytes")
         if head.status < 200:
             self._receive_interim(relay, head)
             return
         self._head_complete = True
+        self._silent_bytes = 0
         self._framing = response_framing(head, relay.method)
         self._reusable = self._framing is not Framing.CLOSE and _persists(head)
         relay.receive_response_head(head, self._framing)
@@ -196,6 +200,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._relay is None or self._response_complete:
             self._reusable = False
             return
+        self._silent_bytes = 0
         self._relay.receive_response_body(data)
 
     def on_message_complete(self) -> None:
@@ -239,6 +244,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._relay = None
         self.transport.abort()
         relay.lose_upstream(kind, detail, answered=True)
+
+
+def _size(head: ResponseHead) -> int:
+    return sum([len(name) + len(value) + 4 for name, value in head.fields])
 
 
 def _persists(head: ResponseHead) -> bool:

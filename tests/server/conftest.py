@@ -324,20 +324,27 @@ def _refuse(rule: str, error: Exception) -> None:
 
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
-    """Start data planes: ``config`` holds further sections, ``upstream`` settings of the upstream."""
+    """Start data planes: ``config`` holds further sections, ``upstream`` settings of the upstream.
+
+    With ``port`` the upstream is what listens there, if anything does.
+    """
     started: list[Wire] = []
 
     async def start(
-        config: str = "", *, upstream: str = "", listen: str = "127.0.0.1:0", unix_upstream: str | None = None
+        config: str = "",
+        *,
+        upstream: str = "",
+        name: str = "default",
+        listen: str = "127.0.0.1:0",
+        port: int | None = None,
+        unix_upstream: str | None = None,
     ) -> Wire:
         server = _listen(("127.0.0.1", 0) if unix_upstream is None else unix_upstream)
-        target = (
-            f"unix:{unix_upstream}"
-            if unix_upstream is not None
-            else "http://{}:{}".format(*server.getsockname())
-        )
-        settings = "".join(f", {part}" for part in [upstream] if part)
-        text = f"listen: {listen}\nupstreams: {{default: {{targets: ['{target}']{settings}}}}}\n{config}\n"
+        target = f"http://127.0.0.1:{port or server.getsockname()[1]}"
+        if unix_upstream is not None:
+            target = f"unix:{unix_upstream}"
+        settings = f"targets: ['{target}']" + (upstream and f", {upstream}")
+        text = f"listen: {listen}\nupstreams: {{{name}: {{{settings}}}}}\n{config}\n"
         loaded = load_text(text.encode(), tmp_path / "traceward.yaml", {}).config
         records: list[ExchangeRecord] = []
         plane = DataPlane(

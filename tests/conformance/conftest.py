@@ -21,6 +21,7 @@ tracing:
   rules:
     - {{name: all, match: /all/, sample_rate: 100}}
     - {{name: nothing, match: /nothing/, sample_rate: 0}}
+    - {{name: nothing-but-sent, match: /nothing-but-sent/, sample_rate: 0, inject: all}}
     - {{name: tenth, match: /tenth/, inject: all}}
     - {{name: unsent, match: /unsent/}}
     - {{name: decide, match: /decide/, parent: decide}}

@@ -232,7 +232,14 @@ class Live:
         return f"{place}{next(self._serial)}"
 
     def _exchange(self, requests: Sequence[tuple[str, tuple[bytes, ...]]], method: str) -> list[Sent]:
-        answers = self._wire.exchange([_encode(method, target, lines) for target, lines in requests])
+        heads_out = [_encode(method, target, lines) for target, lines in requests]
+        try:
+            answers = self._wire.exchange(heads_out)
+        except BaseException:
+            # Answers that nobody read must not be taken for those of the next requests.
+            self._wire.close()
+            self._wire = Wire(self.running.port)
+            raise
         heads: Mapping[bytes, bytes] = self.upstream.heads
         return [
             Sent(method, target, lines, heads.get(target.encode()), answer)

@@ -75,7 +75,7 @@ def within_bounds(sampled: int, count: int, rate: float) -> bool:
 Decide = Callable[[str, Iterable[bytes | None]], list[bool]]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_ids_of_browsers_are_sampled_at_the_rate(seed: int, decide: Decide) -> None:
     assert within_bounds(sum(decide("10", rum_trace_ids(seed, COUNT))), COUNT, 0.1)
 
@@ -84,7 +84,7 @@ def test_new_ids_are_sampled_at_the_rate(decide: Decide) -> None:
     assert within_bounds(sum(decide("10", [None] * COUNT)), COUNT, 0.1)
 
 
-@pytest.mark.parametrize("trace_ids", [rum_trace_ids(4, COUNT), [None] * COUNT, EDGES])
+@pytest.mark.parametrize("trace_ids", [rum_trace_ids(4, 5000), [None] * 5000, EDGES])
 @pytest.mark.parametrize(("rate", "sampled"), [("0", False), ("100", True)])
 def test_nothing_and_everything_are_exact(
     rate: str, sampled: bool, trace_ids: list[bytes | None], decide: Decide

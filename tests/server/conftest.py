@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
@@ -338,12 +338,13 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         listen: str = "127.0.0.1:0",
         port: int | None = None,
         unix_upstream: str | None = None,
+        more_targets: Sequence[str] = (),
     ) -> Wire:
         server = _listen(("127.0.0.1", 0) if unix_upstream is None else unix_upstream)
         target = f"http://127.0.0.1:{port or server.getsockname()[1]}"
         if unix_upstream is not None:
             target = f"unix:{unix_upstream}"
-        settings = f"targets: ['{target}']" + (upstream and f", {upstream}")
+        settings = f"targets: {[target, *more_targets]}" + (upstream and f", {upstream}")
         text = f"listen: {listen}\nupstreams: {{{name}: {{{settings}}}}}\n{config}\n"
         loaded = load_text(text.encode(), tmp_path / "traceward.yaml", {}).config
         records: list[ExchangeRecord] = []

@@ -1,0 +1,334 @@
+"""Which upstream connections are used again, and which requests may be sent twice."""
+
+import socket
+from time import perf_counter
+
+import pytest
+
+from proxy.server import pool
+from tests.server.conftest import GET, OK, Peer, Start, Wire
+
+PUT = b"PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello"
+PUT_CHUNKED = (
+    b"PUT / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: t\r\n\r\n"
+)
+POST = PUT.replace(b"PUT", b"POST")
+
+
+def method(name: bytes) -> bytes:
+    return GET.replace(b"GET", name)
+
+
+def age(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Have every idle connection look so much older."""
+    monkeypatch.setattr(pool, "clock", lambda: perf_counter() + seconds)
+
+
+async def expect_status(client: Peer, status: int) -> None:
+    head, _ = await client.answer()
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+
+
+# Hygiene.
+
+
+async def test_a_connection_is_used_again_the_latest_first(wire: Wire) -> None:
+    clients = [await wire.connect() for _ in range(2)]
+    first, _ = await wire.forward(clients[0], GET)
+    second, _ = await wire.forward(clients[1], GET)
+    await first.send(OK)
+    await clients[0].answer()
+    await second.send(OK)
+    await clients[1].answer()
+    await clients[0].send(GET)
+    await second.head()
+    assert first.quiet
+
+
+@pytest.mark.parametrize("data", [b"x", OK, b"\r\n", b"HTTP/1.1 408 Request Timeout\r\n\r\n"])
+async def test_bytes_on_an_idle_connection_close_it(wire: Wire, data: bytes) -> None:
+    client, upstream = await wire.reach()
+    await upstream.send(data)
+    await upstream.gone()
+    await wire.settled(lambda: not wire.plane.upstreams["default"].connections)
+    other, _ = await wire.forward(client, GET)
+    await other.send(OK)
+    assert (await client.answer())[1] == b"ok"
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        pytest.param(b"x", id="byte"),
+        pytest.param(OK, id="second-answer"),
+        pytest.param(b"\r\n", id="blank-line"),
+        pytest.param(b"HTTP/1.1 103 Early Hints\r\n\r\n", id="interim"),
+    ],
+)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(OK, id="length"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", id="empty"),
+        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", id="204"),
+        pytest.param(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", id="304"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", id="chunked"),
+    ],
+)
+async def test_bytes_behind_an_answer_are_nobodys(wire: Wire, answer: bytes, extra: bytes) -> None:
+    client, upstream = await wire.reach()
+    await client.send(GET)
+    await upstream.head()
+    await upstream.send(answer + extra)
+    await client.head()
+    if b"chunked" in answer:
+        await client.chunked()
+    elif b"200" in answer and answer.endswith(b"ok"):
+        assert await client.exactly(2) == b"ok"
+    await client.send(GET)
+    if extra != b"\r\n":
+        await upstream.gone()
+        upstream = await wire.accept()
+    await upstream.head()
+    await upstream.send(OK)
+    assert (await client.answer())[1] == b"ok"
+
+
+async def test_a_body_behind_the_answer_to_head_is_nobodys(wire: Wire) -> None:
+    client, upstream = await wire.reach()
+    await client.send(method(b"HEAD"))
+    await upstream.head()
+    await upstream.send(OK)
+    assert (await client.head()).endswith(b"Content-Length: 2\r\n\r\n")
+    await client.send(GET)
+    other = await wire.accept()
+    await other.head()
+    await other.send(OK)
+    assert (await client.answer())[1] == b"ok"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", False, id="close"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 0\r\n\r\n", False, id="close-in-list"
+        ),
+        pytest.param(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", False, id="http-1.0"),
+        pytest.param(
+            b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
+            True,
+            id="1.0-keep-alive",
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: h2,h2c\r\nContent-Length: 0\r\n\r\n",
+            True,
+            id="upgrade-offered",
+        ),
+    ],
+)
+async def test_what_an_answer_says_of_its_connection_is_kept_to(
+    wire: Wire, answer: bytes, kept: bool
+) -> None:
+    client, upstream = await wire.reach()
+    await client.send(GET)
+    await upstream.head()
+    await upstream.send(answer)
+    head, _ = await client.answer()
+    assert head == b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    await client.send(GET)
+    if not kept:
+        await upstream.gone()
+        upstream = await wire.accept()
+    await upstream.head()
+    assert wire.uncontacted
+
+
+async def test_an_answer_that_offers_an_upgrade_keeps_its_body(wire: Wire) -> None:
+    client = await wire.connect()
+    upstream, _ = await wire.forward(client, GET)
+    await upstream.send(OK.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"))
+    assert (await client.answer())[1] == b"ok"
+
+
+async def test_a_connection_that_idled_too_long_is_closed(wire: Wire) -> None:
+    _, upstream = await wire.reach()
+    wire.late(3.9)
+    await wire.turns()
+    assert upstream.quiet
+    wire.late(4.1)
+    assert await upstream.to_end() == b""
+
+
+async def test_no_more_connections_are_kept_than_allowed(start: Start) -> None:
+    wire = await start(upstream="pool: {max_idle: 1}")
+    clients = [await wire.connect() for _ in range(2)]
+    upstreams = [(await wire.forward(client, GET))[0] for client in clients]
+    for client, upstream in zip(clients, upstreams, strict=True):
+        await upstream.send(OK)
+        await client.answer()
+    assert await upstreams[1].to_end() == b""
+    assert upstreams[0].quiet
+
+
+# Sent twice, or not.
+
+
+@pytest.mark.parametrize("name", [b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"])
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_a_request_that_may_be_repeated_is_sent_once_more(wire: Wire, name: bytes, end: str) -> None:
+    client, upstream = await wire.reach()
+    await client.send(method(name))
+    first = await upstream.head()
+    getattr(upstream, end)()
+    second = await wire.accept()
+    assert await second.head() == first
+    await second.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert (await client.head()).startswith(b"HTTP/1.1 204 ")
+    assert wire.records[-1].retries == 1
+    assert wire.uncontacted
+
+
+async def test_a_request_is_not_sent_a_third_time(wire: Wire) -> None:
+    client, upstream = await wire.reach()
+    await client.send(GET)
+    await upstream.head()
+    upstream.close()
+    second = await wire.accept()
+    await second.head()
+    second.close()
+    await expect_status(client, 502)
+    assert wire.uncontacted
+
+
+async def test_without_retries_nothing_is_sent_twice(start: Start) -> None:
+    wire = await start(upstream="retries: 0")
+    client, upstream = await wire.reach()
+    await client.send(GET)
+    await upstream.head()
+    upstream.close()
+    await expect_status(client, 502)
+    assert wire.uncontacted
+
+
+@pytest.mark.parametrize("name", [b"POST", b"PATCH"])
+@pytest.mark.parametrize("pooled", [True, False])
+async def test_a_request_that_changes_things_is_never_sent_twice(
+    wire: Wire, name: bytes, pooled: bool
+) -> None:
+    client, upstream = await wire.reach() if pooled else (await wire.connect(), None)
+    await client.send(method(name))
+    upstream = upstream or await wire.accept()
+    await upstream.head()
+    upstream.reset()
+    await expect_status(client, 502)
+    assert wire.uncontacted
+
+
+@pytest.mark.parametrize("seconds", [1.9, 2.1])
+async def test_a_request_that_changes_things_takes_no_stale_connection(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    client, upstream = await wire.reach()
+    age(monkeypatch, seconds)
+    await client.send(POST)
+    taken = upstream if seconds < 2 else await wire.accept()
+    await taken.head()
+    assert await taken.exactly(5) == b"hello"
+    assert wire.uncontacted
+
+
+async def test_a_request_that_may_be_repeated_takes_one_that_is_not_yet_too_old(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, upstream = await wire.reach()
+    age(monkeypatch, 3.9)
+    await client.send(GET)
+    await upstream.head()
+    await upstream.send(OK)
+    await client.answer()
+    age(monkeypatch, 10)
+    await client.send(GET)
+    await (await wire.accept()).head()
+    assert upstream.quiet
+
+
+async def test_a_body_is_sent_again_with_its_request(wire: Wire) -> None:
+    client, upstream = await wire.reach()
+    for request in (PUT, PUT_CHUNKED):
+        await client.send(request)
+        first = await upstream.head()
+        await upstream.until(b"hello")
+        upstream.close()
+        upstream = await wire.accept()
+        assert await upstream.head() == first
+        if request is PUT:
+            assert await upstream.exactly(5) == b"hello"
+        else:
+            assert await upstream.chunked() == (b"hello", b"X-T: t\r\n")
+        await upstream.send(OK)
+        assert (await client.answer())[1] == b"ok"
+    assert wire.uncontacted
+
+
+async def test_a_body_that_is_still_coming_goes_on_over_the_second_connection(wire: Wire) -> None:
+    client, upstream = await wire.reach()
+    await client.send(PUT[:-3])
+    await upstream.head()
+    assert await upstream.exactly(2) == b"he"
+    upstream.close()
+    second = await wire.accept()
+    await second.head()
+    await client.send(b"llo")
+    assert await second.exactly(5) == b"hello"
+    await second.send(OK)
+    assert (await client.answer())[1] == b"ok"
+
+
+async def test_a_body_that_is_not_at_hand_is_not_sent_again(wire: Wire) -> None:
+    body = bytes(65537)
+    client, upstream = await wire.reach()
+    await client.send(PUT.replace(b" 5\r\n\r\nhello", b" %d\r\n\r\n" % len(body)) + body)
+    await upstream.head()
+    await upstream.exactly(len(body))
+    upstream.reset()
+    await expect_status(client, 502)
+    assert wire.uncontacted
+
+
+async def test_a_connection_that_ends_as_it_is_made_is_no_endless_wait(start: Start) -> None:
+    wire = await start()
+    for _ in range(20):
+        client = await wire.connect()
+        await client.send(POST)
+        upstream = await wire.accept()
+        upstream.reset()
+        await expect_status(client, 502)
+    await wire.settled(lambda: not wire.plane.upstreams["default"].connections)
+
+
+# Several targets.
+
+
+async def test_a_target_that_is_down_is_passed_over(start: Start) -> None:
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        down = place.getsockname()[1]
+    wire = await start(more_targets=[f"http://127.0.0.1:{down}"])
+    wire.serve(lambda head: OK)
+    for _ in range(4):
+        client = await wire.connect()
+        await client.send(POST)
+        assert (await client.answer())[1] == b"ok"
+
+
+async def test_a_connection_beyond_the_most_makes_room_by_an_idle_one(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.setblocking(False)
+        wire = await start(
+            upstream="pool: {max_connections: 1}",
+            more_targets=[f"http://127.0.0.1:{other.getsockname()[1]}"],
+        )
+        client, upstream = await wire.reach()
+        await client.send(GET)
+        assert await upstream.to_end() == b""

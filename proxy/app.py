@@ -154,6 +154,8 @@ class Application:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        # It would end the process, and many send it to have a config read again.
+        loop.add_signal_handler(signal.SIGHUP, _LOG.warning, "SIGHUP: restart to use a changed config")
 
     async def _drain(self) -> bool:
         """Finish what is in flight; return whether all of it ended in time."""

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -256,6 +257,34 @@ def test_rules_see_the_scheme_of_the_listener(start: Start, upstream: Upstream) 
     assert "traceparent" not in plain
     assert behind_tls["traceparent"].endswith("-01")
     assert (plain["x-forwarded-proto"], behind_tls["x-forwarded-proto"]) == ("http", "https")
+
+
+@pytest.mark.peer
+def test_a_listener_with_tls_speaks_it(start: Start, upstream: Upstream, tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("there is no openssl here")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    make = (
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
+        "-subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    )
+    subprocess.run(
+        [openssl, *make.split(), "-out", str(cert), "-keyout", str(key)], check=True, capture_output=True
+    )
+    rules = "tracing: {rules: [{name: secure, match: 'https://localhost', sample_rate: 100}]}"
+    listen = "{address: '127.0.0.1:0', tls: {cert: cert.pem, key: key.pem}}"
+    proxy = start(_config(upstream, listen, rules))
+    assert proxy.urls[0].startswith("https://127.0.0.1:")
+    context = ssl.create_default_context(cafile=cert)
+    with closing(HTTPSConnection("localhost", proxy.port, context=context, timeout=20)) as connection:
+        connection.request("GET", "/", headers={"Host": "localhost"})
+        assert json.load(connection.getresponse())["traceparent"].endswith("-01")
+        assert connection.sock.version() in ("TLSv1.2", "TLSv1.3")
+    with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=20)) as plain:
+        plain.request("GET", "/")
+        with pytest.raises((ConnectionError, HTTPException)):
+            plain.getresponse()
 
 
 def test_a_socket_file_that_nobody_listens_on_is_replaced(
@@ -502,6 +531,14 @@ def test_a_drain_cut_short_says_so(start: Start, upstream: Upstream) -> None:
         assert proxy.end() == 1
         response = connection.getresponse()
         assert (response.status, json.load(response)["error"]) == (503, "draining")
+
+
+def test_sighup_ends_nothing(start: Start, upstream: Upstream) -> None:
+    proxy = start(_config(upstream))
+    proxy.process.send_signal(signal.SIGHUP)
+    assert proxy.get("/api/")[0] == 200
+    assert proxy.end() == 0
+    assert "SIGHUP: restart to use a changed config" in proxy.errors
 
 
 def test_an_idle_client_does_not_hold_up_a_drain(start: Start, upstream: Upstream) -> None:

@@ -118,7 +118,7 @@ async def test_a_body_behind_the_answer_to_head_is_nobodys(wire: Wire) -> None:
         pytest.param(
             b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
             True,
-            id="1.0-keep-alive",
+            id="1.0-kept",
         ),
         pytest.param(
             b"HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: h2,h2c\r\nContent-Length: 0\r\n\r\n",

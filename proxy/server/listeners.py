@@ -10,6 +10,7 @@ import ssl
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from proxy.config.addresses import Address, TcpAddress, UnixAddress
 from proxy.config.listen import Listen
@@ -18,6 +19,8 @@ from proxy.server.downstream import DownstreamConnection
 
 #: Clients that wait to be accepted.
 BACKLOG = 4096
+#: What binding says of an address that this machine does not have.
+_ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 class AddressTaken(OSError):
@@ -107,23 +110,36 @@ def _bind_tcp(host: str, port: int) -> list[socket.socket]:
     except OSError as error:
         raise AddressTaken(f"cannot listen on {TcpAddress(host, port)}: {error.strerror}") from None
     sockets: list[socket.socket] = []
+    refused: OSError | None = None
     for family, kind, proto, _, address in dict.fromkeys(found):
-        sock = socket.socket(family, kind, proto)
-        sockets.append(sock)
+        try:
+            sockets.append(_listen(socket.socket(family, kind, proto), address))
+        except OSError as error:
+            refused = error
+            if error.errno not in _ABSENT:
+                break
+    # Of localhost, ::1 may be missing where there is no IPv6; anything else is an error.
+    if refused is not None and (not sockets or refused.errno not in _ABSENT):
+        for opened in sockets:
+            opened.close()
+        raise AddressTaken(f"cannot listen on {TcpAddress(host, port)}: {_reason(refused)}")
+    return sockets
+
+
+def _listen(sock: socket.socket, address: Any) -> socket.socket:
+    try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted sockets inherit it: a small answer leaves at once.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if family == socket.AF_INET6:
+        if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        try:
-            sock.bind(address)
-            sock.listen(BACKLOG)
-        except OSError as error:
-            for opened in sockets:
-                opened.close()
-            raise AddressTaken(f"cannot listen on {TcpAddress(host, port)}: {_reason(error)}") from None
-        sock.setblocking(False)
-    return sockets
+        sock.bind(address)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock
 
 
 def _bind_unix(path: str) -> socket.socket:

@@ -39,6 +39,24 @@ def test_an_address_of_somebody_else_is_named(host: str) -> None:
         bind(TcpAddress(host, 8080))
 
 
+def _stand_for(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, 0)) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+
+def test_a_name_needs_not_all_of_its_addresses_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    _stand_for(monkeypatch, "192.0.2.1", "127.0.0.1")
+    (bound,) = bind(TcpAddress("localhost", 0))
+    with bound:
+        assert bound.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_name_needs_one_of_its_addresses_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    _stand_for(monkeypatch, "192.0.2.1", "192.0.2.2")
+    with pytest.raises(AddressTaken, match="cannot listen on shop.example.com:0: Cannot assign"):
+        bind(TcpAddress("shop.example.com", 0))
+
+
 def test_a_unix_socket_in_use_is_named(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     (taken,) = bind(UnixAddress(path))

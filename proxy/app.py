@@ -38,6 +38,8 @@ _LOG = logging.getLogger(__name__)
 
 #: How often a drain looks whether it is done, seconds.
 _DRAIN_STEP = 0.02
+#: How long the end waits for answers of the admin server, seconds.
+_ADMIN_SECONDS = 1.0
 #: How long a drain accepts who is queued, seconds: there may always be another one.
 _ACCEPT_SECONDS = 1.0
 #: From a client accepted to its bytes read: the connection is made, reading begins, bytes come.
@@ -144,7 +146,8 @@ class Application:
         if config.listen is None:
             return None
         facts = Facts(self._registry, self._not_ready, self._explain)
-        runner = web.AppRunner(make_app(facts, config.listen, config.token), access_log=None)
+        app = make_app(facts, config.listen, config.token)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ADMIN_SECONDS)
         await runner.setup()
         for sock in sockets:
             await web.SockSite(runner, sock).start()

@@ -12,7 +12,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -158,6 +158,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
         proxy.process.wait()
         if proxy.process.stdout is not None:
             proxy.process.stdout.close()
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
 
 
 def _port(url: str) -> int:
@@ -327,7 +333,7 @@ def test_a_second_proxy_on_the_port_ends_and_the_first_serves_on(
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        pytest.param("192.0.2.1:0", "192.0.2.1:0: Cannot assign requested address", id="not-ours"),
+        pytest.param("203.0.113.1:0", "203.0.113.1:0: Cannot assign requested address", id="not-ours"),
         pytest.param("nowhere.invalid:80", "nowhere.invalid:80: ", id="no-such-name"),
         pytest.param("unix:/nowhere/proxy.sock", "unix:/nowhere/proxy.sock: ", id="no-such-folder"),
     ],
@@ -541,12 +547,13 @@ def test_sighup_ends_nothing(start: Start, upstream: Upstream) -> None:
     assert "SIGHUP: restart to use a changed config" in proxy.errors
 
 
-def test_an_idle_client_does_not_hold_up_a_drain(start: Start, upstream: Upstream) -> None:
+def test_idle_clients_do_not_hold_up_a_drain(start: Start, upstream: Upstream, stack: ExitStack) -> None:
     proxy = start(_config(upstream))
-    with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=20)) as connection:
-        connection.request("GET", "/api/")
+    for port, path in ((proxy.port, "/api/"), (_port(proxy.admin_url), "/healthz")):
+        connection = stack.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=20)))
+        connection.request("GET", path)
         connection.getresponse().read()
-        assert proxy.end() == 0
+    assert proxy.end() == 0
 
 
 def test_who_was_queued_when_the_signal_came_is_served(start: Start, upstream: Upstream) -> None:

@@ -8,11 +8,12 @@ record of the exchange, on every path.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from proxy.message.error import RETRIABLE, RETRY_AFTER_SECONDS, STATUS, ErrorKind
 from proxy.message.forwarding import (
+    HOP_BY_HOP,
     XForwarded,
     client_address,
     client_scheme,
@@ -20,12 +21,12 @@ from proxy.message.forwarding import (
     hop_by_hop,
 )
 from proxy.message.head import Field, RequestHead, ResponseHead
-from proxy.message.target import read_target
 from proxy.policy import cors, propagation
 from proxy.policy.cors import CorsMode, CorsPolicy, PreflightOutcome
+from proxy.policy.location import Locator
 from proxy.policy.outcome import Decision, Reason
 from proxy.policy.propagation import ResponsePolicy, TraceDecision, TracingPolicy
-from proxy.policy.routes import Route, choose_upstream
+from proxy.policy.routes import Route
 from proxy.policy.rules import Rule, RuleSet
 from proxy.policy.trust import Networks, TrustPolicy
 from proxy.tracecontext.formats import BAGGAGE, CONTEXT_FIELDS
@@ -39,9 +40,10 @@ PROTECTED = CONTEXT_FIELDS | {
     b"x-forwarded-proto",
     b"x-forwarded-host",
 }
-#: Names that no field may come close to, see ``_disguised``.
-GUARDED = PROTECTED | {b"connection", b"content-length", b"forwarded", b"transfer-encoding"}
-_NOTHING: frozenset[bytes] = frozenset()
+#: Names that no other field may come close to, see ``_disguised``.
+GUARDED = PROTECTED | HOP_BY_HOP | {b"content-length", b"forwarded"}
+#: Every field that may be taken from a request, whoever names it.
+REMOVABLE = GUARDED - {b"host", b"content-length"}
 #: The status of an exchange whose client left before an answer began (as nginx logs it).
 CLIENT_CLOSED_REQUEST = 499
 #: The rule label of requests that no rule matches.
@@ -61,12 +63,16 @@ class Policy:
     trusted_proxies: Networks
     routes: tuple[Route, ...]
     default_upstream: str | None  # None: 404 where no route matches
+    locator: Locator = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "locator", Locator(self.rules, self.routes, self.default_upstream))
 
 
 class Client:
     """What a connection tells about whoever opened it, under one policy."""
 
-    __slots__ = ("_certificate", "_trusted", "authority", "peer", "policy", "proxy", "scheme")
+    __slots__ = ("_certificate", "authority", "peer", "policy", "proxy", "scheme", "trusted")
 
     def __init__(
         self,
@@ -83,12 +89,12 @@ class Client:
         self.authority = authority
         self.proxy = policy.trusted_proxies.contains(peer)
         self._certificate = certificate
-        self._trusted = policy.trust.believes(peer, certificate)
+        self.trusted = policy.trust.believes(peer, certificate)
 
     def believes(self, head: RequestHead) -> bool:
         """Whether the trace context of this request is believed."""
         if not self.proxy or b"x-forwarded-for" not in head.present:
-            return self._trusted
+            return self.trusted
         policy = self.policy
         address = client_address(head, self.peer, True, policy.trusted_proxies.contains)
         return policy.trust.believes(address, self._certificate)
@@ -214,15 +220,16 @@ class Exchange:
         """
         client, record = self._client, self.record
         policy = client.policy
-        scheme = client_scheme(head, client.scheme, client.proxy)
-        authority, target = read_target(head, scheme, client.authority)
-        path = target.decode("ascii")
-        url = f"{scheme}://{authority}" if path == "*" else f"{scheme}://{authority}{path}"
+        scheme = client_scheme(head, client.scheme, True) if client.proxy else client.scheme
+        location = policy.locator.locate(head, scheme, client.authority)
         self._head = head
         record.method = head.method
-        record.url = url
-        preflight = cors.is_preflight(head)
-        rule = self._match(url, path, head, preflight)
+        record.url = location.url
+        preflight = head.method == b"OPTIONS" and cors.is_preflight(head)
+        if preflight:
+            rule = policy.locator.match_preflight(location, cors.get_requested_method(head))
+        else:
+            rule = policy.locator.match(location, head)
         trace = record.trace = self._decide(rule, head, preflight, now)
         if trace.decision is Decision.REJECTED:
             return self.fail(ErrorKind.INVALID_CONTEXT, f"the trace context is refused: {trace.fault}")
@@ -230,22 +237,27 @@ class Exchange:
             answer = cors.answer_preflight(policy.cors, head, self._trace_names())
             record.preflight = answer.outcome
             return Respond(204, answer.fields)
-        upstream = choose_upstream(policy.routes, policy.default_upstream, authority, path)
+        upstream = location.upstream
         if upstream is None:
-            return self.fail(ErrorKind.NO_ROUTE, f"no route leads from {authority}{path} to an upstream")
+            return self.fail(ErrorKind.NO_ROUTE, f"no route leads from {location.url} to an upstream")
         record.upstream = upstream
         fields = self._upstream_fields(head, trace)
         if preflight:
             fields = self._forward_preflight(head, fields)
-        return Forward(upstream, target, fields)
+        return Forward(upstream, location.target, fields)
 
     def receive_interim(self, head: ResponseHead) -> list[Field]:
         """Return the fields of a 1xx response for the client."""
-        return _without(head, hop_by_hop(head))
+        gone = hop_by_hop(head)
+        return [field for field, name in zip(head.fields, head.names, strict=True) if name not in gone]
 
     def receive_response(self, head: ResponseHead) -> list[Field]:
         """Return the fields of the final response for the client; framing is the sender's."""
-        fields = _without(head, hop_by_hop(head))
+        gone = hop_by_hop(head)
+        if gone.isdisjoint(head.present):
+            fields = list(head.fields)
+        else:
+            fields = [field for field, name in zip(head.fields, head.names, strict=True) if name not in gone]
         request, record = self._head, self.record
         if record.preflight is None or request is None:
             return self._amend(fields)
@@ -270,25 +282,17 @@ class Exchange:
         record.status = record.status or CLIENT_CLOSED_REQUEST
         return record
 
-    def _match(self, url: str, path: str, head: RequestHead, preflight: bool) -> Rule | None:
-        rules = self._client.policy.rules
-        if preflight:
-            rule = rules.match(url, path, cors.get_requested_method(head), None)
-        else:
-            rule = rules.match(url, path, head.method, head)
-        if rule is not None:
-            self.record.rule = rule.name
-            self.record.matched = True
-            self.record.tracing = rule.tracing
-        return rule
-
     def _decide(self, rule: Rule | None, head: RequestHead, preflight: bool, now: float) -> TraceDecision:
-        client = self._client
-        trusted = client.believes(head)
-        if rule is not None and rule.tracing is not None:
-            return propagation.decide(
-                rule.tracing, head, trusted=trusted, preflight=preflight, ids=self._ids, now=now
-            )
+        client, record = self._client, self.record
+        trusted = client.believes(head) if client.proxy else client.trusted
+        if rule is not None:
+            record.rule = rule.name
+            record.matched = True
+            tracing = record.tracing = rule.tracing
+            if tracing is not None:
+                return propagation.decide(
+                    tracing, head, trusted=trusted, preflight=preflight, ids=self._ids, now=now
+                )
         strip = rule is None and client.policy.strip_unmatched
         reason = Reason.NO_RULE if rule is None else Reason.RULE_SKIPS
         if preflight:
@@ -304,11 +308,16 @@ class Exchange:
             peer_is_trusted=client.proxy,
             scheme=client.scheme,
         )
-        fields = _without(head, hop_by_hop(head, PROTECTED), dropped, trace.remove, _disguised(head))
+        names = head.names
+        if REMOVABLE.isdisjoint(head.present) and b"_" not in b"".join(names):
+            fields = [*head.fields, *forwarded, *trace.add]
+        else:
+            gone = hop_by_hop(head, PROTECTED) | dropped | trace.remove | _disguised(names)
+            fields = [field for field, name in zip(head.fields, names, strict=True) if name not in gone]
+            fields += forwarded
+            fields += trace.add
         if b"host" not in head.present:
             fields.insert(0, (b"Host", client.authority.encode("ascii")))
-        fields += forwarded
-        fields += trace.add
         if trace.add or trace.remove:
             self.record.header_bytes = _grown(head, trace)
         return fields
@@ -338,24 +347,15 @@ class Exchange:
             if told:
                 fields += told
                 shown = record.tracing.response
-        return cors.amend_response(self._client.policy.cors, head, fields, shown)
+        policy = self._client.policy.cors
+        if shown is None and policy.mode is not CorsMode.ANSWER:
+            return fields
+        return cors.amend_response(policy, head, fields, shown)
 
 
-def _without(head: RequestHead | ResponseHead, *groups: frozenset[bytes]) -> list[Field]:
-    """Return a head's fields but for those whose lower-case name is in one of the groups."""
-    present = head.present
-    gone = [group for group in groups if group and not group.isdisjoint(present)]
-    if not gone:
-        return list(head.fields)
-    names = gone[0] if len(gone) == 1 else frozenset().union(*gone)
-    return [field for field, name in zip(head.fields, head.names, strict=True) if name not in names]
-
-
-def _disguised(head: RequestHead) -> frozenset[bytes]:
+def _disguised(names: Sequence[bytes]) -> set[bytes]:
     """Return the names that a CGI or WSGI server would read as one of ours: X_Forwarded_For."""
-    if b"_" not in b"".join(head.names):
-        return _NOTHING
-    return frozenset(name for name in head.names if b"_" in name and name.replace(b"_", b"-") in GUARDED)
+    return {name for name in names if b"_" in name and name.replace(b"_", b"-") in GUARDED}
 
 
 def _grown(head: RequestHead, trace: TraceDecision) -> int:

@@ -56,6 +56,7 @@ def hop_by_hop(
 _UNIX = "unix"
 
 _FOR, _PROTO, _HOST, _FORWARDED = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"
+_HOST_FIELD = b"host"
 _X_FIELDS = frozenset({_FOR, _PROTO, _HOST})
 _ALL_FIELDS = _X_FIELDS | {_FORWARDED}
 _NOTHING: frozenset[bytes] = frozenset()
@@ -76,18 +77,18 @@ def forwarded_fields(
     if mode is XForwarded.OFF:
         return _NOTHING, ()
     if _ALL_FIELDS.isdisjoint(head.present):
-        return _NOTHING, _own_fields(head, peer, scheme)
+        return _NOTHING, _own_fields(head.get(_HOST_FIELD), peer, scheme)
     if not peer_is_trusted:
-        return _ALL_FIELDS, _own_fields(head, peer, scheme)
+        return _ALL_FIELDS, _own_fields(head.get(_HOST_FIELD), peer, scheme)
     if mode is XForwarded.REPLACE:
-        return _X_FIELDS, _own_fields(head, peer, scheme)
+        return _X_FIELDS, _own_fields(head.get(_HOST_FIELD), peer, scheme)
     return _appended_fields(head, peer, scheme)
 
 
-def _own_fields(head: RequestHead, peer: str, scheme: str) -> tuple[Field, ...]:
+@lru_cache(maxsize=4096)
+def _own_fields(host: bytes | None, peer: str, scheme: str) -> tuple[Field, ...]:
     address = _for_field(peer)
     proto = _PROTO_FIELDS[scheme]
-    host = head.get(b"host")
     if address is not None and host is not None:
         return address, proto, (b"X-Forwarded-Host", host)
     others = (proto,) if host is None else (proto, (b"X-Forwarded-Host", host))
@@ -99,9 +100,13 @@ def _appended_fields(head: RequestHead, peer: str, scheme: str) -> tuple[frozens
     # One field with all addresses: many upstreams read no more than the first.
     chain = b", ".join(value for value in head.get_all(_FOR) if value)
     if address is None or not chain:
-        missing = [field for field in _own_fields(head, peer, scheme) if field[0].lower() not in head.present]
+        missing = [
+            field
+            for field in _own_fields(head.get(_HOST_FIELD), peer, scheme)
+            if field[0].lower() not in head.present
+        ]
         return _NOTHING, tuple(missing)
-    others = _own_fields(head, peer, scheme)[1:]
+    others = _own_fields(head.get(_HOST_FIELD), peer, scheme)[1:]
     missing = [field for field in others if field[0].lower() not in head.present]
     return frozenset({_FOR}), ((address[0], chain + b", " + address[1]), *missing)
 

@@ -15,6 +15,8 @@ _AUTHORITY = re.compile(
 #   browsers send as they are (^ | { } [ ] " < > \ `), without "#", which two readers split in two ways.
 _ORIGIN_FORM = re.compile(rb"/[!-\"$-~]*")
 _ABSOLUTE_FORM = re.compile(rb"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)")
+#: A name of 255 bytes, the most that DNS knows, and a port.
+MOST_AUTHORITY_BYTES = 261
 _DEFAULT_PORTS = {"http": b"80", "https": b"443"}
 
 
@@ -45,6 +47,8 @@ def normalize_authority(authority: bytes, scheme: str) -> str:
     Raises:
         ValueError: it is not ``uri-host [":" port]``.
     """
+    if len(authority) > MOST_AUTHORITY_BYTES:
+        raise ValueError(f"an authority of more than {MOST_AUTHORITY_BYTES} bytes")
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
         raise ValueError(f"{authority!r} is not a host with an optional port")

@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from proxy import __version__
-from proxy.exchange import ExchangeRecord
+from proxy.exchange import NO_RULE, ExchangeRecord
 from proxy.message.error import ErrorKind
 from proxy.observability import catalog
 from proxy.observability.catalog import Metric
@@ -25,7 +25,8 @@ from proxy.observability.histogram import Histogram
 from proxy.policy.outcome import Context, Decision, Reason
 from proxy.tracecontext.fault import Fault
 
-NONE = "none"
+#: The fault label of contexts that are as they should be.
+NO_FAULT = "none"
 
 #: The kind label of upstream errors.
 _UPSTREAM_ERRORS: Mapping[ErrorKind, str] = {
@@ -37,22 +38,45 @@ _UPSTREAM_ERRORS: Mapping[ErrorKind, str] = {
 }
 
 _Labels: TypeAlias = tuple[str, ...]
-#: rule, class of status, decision, reason, context, fault
-_Outcome: TypeAlias = tuple[str, int, Decision, Reason | None, Context | None, Fault | None]
+#: rule, upstream, class of status, decision, reason, context, fault
+_OutcomeKey: TypeAlias = tuple[str, str, int, Decision, Reason, Context, Fault | None]
 _Key = TypeVar("_Key")
+
+
+class _Outcome:
+    """How often one combination of labels came, and the histograms that it adds to.
+
+    Histograms have fewer labels than there are combinations, so several outcomes share one.
+    """
+
+    __slots__ = ("count", "decision", "header_bytes", "overhead", "request", "upstream")
+
+    def __init__(
+        self,
+        decision: Histogram,
+        overhead: Histogram | None,
+        request: Histogram | None,
+        upstream: Histogram | None,
+    ) -> None:
+        self.count = 0
+        self.header_bytes = 0
+        self.decision = decision
+        self.overhead = overhead  # None, and so are the next, where no upstream was asked
+        self.request = request
+        self.upstream = upstream
 
 
 class Metrics:
     """The counts of one process since it started; reloads keep them."""
 
     def __init__(self) -> None:
-        self._outcomes: dict[_Outcome, int] = {}
+        self._outcomes: dict[_OutcomeKey, _Outcome] = {}
+        self._undecided: dict[int, int] = {}
         self._decision_seconds: dict[_Labels, Histogram] = {}
         self._overhead_seconds: dict[_Labels, Histogram] = {}
         self._request_seconds: dict[_Labels, Histogram] = {}
         self._upstream_seconds: dict[_Labels, Histogram] = {}
         self._upstream_wait: dict[_Labels, Histogram] = {}
-        self._header_bytes: dict[_Labels, int] = {}
         self._preflights: dict[_Labels, int] = {}
         self._upstream_errors: dict[_Labels, int] = {}
         self._retries: dict[_Labels, int] = {}
@@ -61,36 +85,33 @@ class Metrics:
 
     def observe(self, record: ExchangeRecord) -> None:
         """Count one exchange."""
-        rule, trace = record.rule, record.trace
-        status = record.status // 100
+        trace = record.trace
         if trace is None:
-            _add(self._outcomes, (rule, status, Decision.UNTRACED, None, None, None))
-            decision: str = Decision.UNTRACED
+            _add(self._undecided, record.status // 100)
         else:
-            decision = trace.decision
-            _add(self._outcomes, (rule, status, trace.decision, trace.reason, trace.context, trace.fault))
-            _histogram(self._decision_seconds, (rule,), catalog.DECISION_SECONDS).observe(
-                record.decision_seconds
+            key = (
+                record.rule,
+                record.upstream,
+                record.status // 100,
+                trace.decision,
+                trace.reason,
+                trace.context,
+                trace.fault,
             )
-        if record.header_bytes:
-            _add(self._header_bytes, (rule,), record.header_bytes)
-        if record.preflight is not None:
-            _add(self._preflights, (record.preflight,))
-        if record.error is not None:
-            self._observe_error(record, record.error)
-        if record.overhead:
-            _histogram(self._overhead_seconds, (rule, decision), catalog.OVERHEAD_SECONDS).observe(
-                record.overhead
-            )
-        if record.upstream:
-            labels = (record.upstream, decision)
-            _histogram(self._request_seconds, labels, catalog.REQUEST_SECONDS).observe(record.duration)
-            if record.upstream_seconds:
-                _histogram(self._upstream_seconds, labels, catalog.UPSTREAM_SECONDS).observe(
-                    record.upstream_seconds
-                )
-            if record.retries:
-                _add(self._retries, (record.upstream,), record.retries)
+            outcome = self._outcomes.get(key)
+            if outcome is None:
+                outcome = self._outcomes[key] = self._make_outcome(key)
+            outcome.count += 1
+            outcome.header_bytes += record.header_bytes
+            outcome.decision.observe(record.decision_seconds)
+            if outcome.overhead is not None and record.overhead:
+                outcome.overhead.observe(record.overhead)
+            if outcome.request is not None:
+                outcome.request.observe(record.duration)
+            if outcome.upstream is not None and record.upstream_seconds:
+                outcome.upstream.observe(record.upstream_seconds)
+        if record.error is not None or record.preflight is not None or record.retries:
+            self._observe_rare(record)
 
     def observe_wait(self, upstream: str, kind: str, seconds: float) -> None:
         """Count a wait for an upstream connection: ``queue`` or ``connect``."""
@@ -100,12 +121,30 @@ class Metrics:
         """Count an exception of a rule's function."""
         _add(self._matcher_errors, (rule,))
 
-    def _observe_error(self, record: ExchangeRecord, error: ErrorKind) -> None:
-        kind = _UPSTREAM_ERRORS.get(error)
+    def _make_outcome(self, key: _OutcomeKey) -> _Outcome:
+        rule, upstream, _, decision, *_ = key
+        decided = _histogram(self._decision_seconds, (rule,), catalog.DECISION_SECONDS)
+        if not upstream:
+            return _Outcome(decided, None, None, None)
+        return _Outcome(
+            decided,
+            _histogram(self._overhead_seconds, (rule, decision), catalog.OVERHEAD_SECONDS),
+            _histogram(self._request_seconds, (upstream, decision), catalog.REQUEST_SECONDS),
+            _histogram(self._upstream_seconds, (upstream, decision), catalog.UPSTREAM_SECONDS),
+        )
+
+    def _observe_rare(self, record: ExchangeRecord) -> None:
+        if record.preflight is not None:
+            _add(self._preflights, (record.preflight,))
+        if record.retries:
+            _add(self._retries, (record.upstream,), record.retries)
+        if record.error is None:
+            return
+        kind = _UPSTREAM_ERRORS.get(record.error)
         if kind is not None and record.upstream:
             _add(self._upstream_errors, (record.upstream, kind))
         if not record.target:
-            _add(self._rejected, (error,))
+            _add(self._rejected, (record.error,))
 
     def families(self) -> Iterator[Family]:
         """Give every metric that has a series."""
@@ -119,7 +158,6 @@ class Metrics:
         ):
             yield _histogram_family(metric, histograms)
         for metric, counts in (
-            (catalog.HEADER_BYTES, self._header_bytes),
             (catalog.PREFLIGHTS, self._preflights),
             (catalog.UPSTREAM_ERRORS, self._upstream_errors),
             (catalog.RETRIES, self._retries),
@@ -131,22 +169,28 @@ class Metrics:
     def requests_by_rule(self) -> Mapping[str, int]:
         """Return how many requests each rule got."""
         totals: Counter[str] = Counter()
-        for outcome, count in self._outcomes.copy().items():
-            totals[outcome[0]] += count
+        for key, outcome in self._outcomes.copy().items():
+            totals[key[0]] += outcome.count
         return totals
 
     def _outcome_families(self) -> Iterator[Family]:
         requests: Counter[_Labels] = Counter()
         decisions: Counter[_Labels] = Counter()
         contexts: Counter[_Labels] = Counter()
-        for (rule, status, decision, reason, context, fault), count in self._outcomes.copy().items():
-            requests[rule, f"{status}xx", decision] += count
-            if reason is not None and context is not None:
-                decisions[rule, decision, reason] += count
-                contexts[context, fault or NONE] += count
+        header_bytes: Counter[_Labels] = Counter()
+        for status, count in self._undecided.copy().items():
+            requests[NO_RULE, f"{status}xx", Decision.UNTRACED] += count
+        # A copy: a scrape is rendered in a thread of its own, while requests add outcomes.
+        for (rule, _, status, decision, reason, context, fault), outcome in self._outcomes.copy().items():
+            requests[rule, f"{status}xx", decision] += outcome.count
+            decisions[rule, decision, reason] += outcome.count
+            contexts[context, fault or NO_FAULT] += outcome.count
+            if outcome.header_bytes:
+                header_bytes[(rule,)] += outcome.header_bytes
         yield _counter_family(catalog.REQUESTS, requests)
         yield _counter_family(catalog.DECISIONS, decisions)
         yield _counter_family(catalog.CONTEXTS, contexts)
+        yield _counter_family(catalog.HEADER_BYTES, header_bytes)
 
 
 class MetricsCollector(Collector):
@@ -195,5 +239,6 @@ def _counter_family(metric: Metric, counts: dict[_Labels, int]) -> Family:
 def _histogram_family(metric: Metric, histograms: dict[_Labels, Histogram]) -> Family:
     family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
     for labels, histogram in histograms.copy().items():
-        family.add_metric(labels, list(histogram.cumulative()), histogram.sum)
+        if any(histogram.counts):
+            family.add_metric(labels, list(histogram.cumulative()), histogram.sum)
     return family

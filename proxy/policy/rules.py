@@ -43,11 +43,15 @@ class Rule:
 class RuleSet:
     """Rules in order. ``on_error`` is called with the rule's name and what its function raised."""
 
-    __slots__ = ("_index", "_without_headers", "rules")
+    __slots__ = ("_index", "_without_headers", "by_url_alone", "rules")
 
     def __init__(self, rules: Sequence[Rule], on_error: Callable[[str, Exception], None]) -> None:
         """Raises ValueError where ``normalize_prefix`` or ``compile_regex`` would."""
         self.rules = tuple(rules)
+        #: Whether the URL alone tells the rule. A function may not say the same twice.
+        self.by_url_alone = not any(
+            rule.match.function or rule.match.headers or rule.match.methods is not None for rule in rules
+        )
         normal = [_normalize(rule) for rule in self.rules]
         self._index = _Index(self.rules, normal, on_error)
         self._without_headers = self._index

@@ -78,7 +78,7 @@ class Application:
             AddressTaken: a listener's or the admin server's address cannot be listened on.
         """
         for key in _unused(self._config):
-            _LOG.warning("%s is set, and has no effect in this version", key)
+            _LOG.warning("%s is set, and this version does nothing for it", key)
         with contextlib.ExitStack() as bound:
             admin_sockets = self._bind(bound)
             self._watch_signals()

@@ -364,8 +364,8 @@ def test_it_serves_on_where_nobody_reads_its_lines(start: Start, upstream: Upstr
 
 def test_what_has_no_effect_yet_is_warned_of(start: Start, upstream: Upstream) -> None:
     proxy = start(_config(upstream, more="workers: 2\naccess_log: all\n"))
-    assert "access_log is set, and has no effect in this version" in proxy.errors
-    assert "workers is set, and has no effect in this version" in proxy.errors
+    assert "access_log is set, and this version does nothing for it" in proxy.errors
+    assert "workers is set, and this version does nothing for it" in proxy.errors
 
 
 # Serve

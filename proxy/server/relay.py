@@ -313,11 +313,12 @@ class Relay:
     def finish_response(self) -> None:
         """End the exchange, or drop the rest of a request that was answered early."""
         self._connection = None
+        if self._downstream.gate.holds:
+            self._downstream.gate.release(PEER_FULL)
         if self.request_complete:
             self._downstream.finish(self)
             return
         self.unsent = []
-        self._downstream.gate.release(PEER_FULL)
         self._downstream.deadline = clock() + DISCARD_SECONDS
         if not self.persist:
             self._downstream.finish(self)

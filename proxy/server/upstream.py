@@ -28,6 +28,7 @@ class UpstreamConnection(asyncio.Protocol):
     __slots__ = (
         "_fields",
         "_framing",
+        "_full",
         "_head_complete",
         "_interim",
         "_limit",
@@ -58,6 +59,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.served = 0
         self._response_complete = False
         self._reusable = True
+        self._full = False  # the upstream takes less than there is to write
         self._head_complete = False
 
     # The pool's side.
@@ -147,11 +149,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop reading the client while this leg is full."""
+        self._full = True
         if self._relay is not None:
             self._relay.hold_downstream()
 
     def resume_writing(self) -> None:
         """Read the client again."""
+        self._full = False
         if self._relay is not None:
             self._relay.release_downstream()
 
@@ -224,7 +228,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Give the connection back, or close it, and let the exchange end."""
         self._relay = None
         self.served += 1
-        if not self._reusable or not relay.request_sent:
+        if not self._reusable or not relay.request_sent or self._full:
             self.transport.abort()
         elif self.gate.holds:
             self.gate.release(PEER_FULL)

@@ -11,6 +11,8 @@ PART = bytes(1 << 16)
 BIG_OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % SIZE
 BIG_POST = b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n\r\n" % SIZE
 
+CHUNKED_POST = b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n"
+
 
 def buffered(wire: Wire) -> int:
     """Bytes that the proxy holds for its clients."""
@@ -177,6 +179,24 @@ async def test_the_connection_goes_on_after_the_rest_of_a_request_answered_early
     await other.send(OK)
     assert (await client.answer())[1] == b"ok"
     assert [record.status for record in wire.records] == [200, 200]
+
+
+async def test_an_upstream_that_answers_without_taking_the_body_gets_no_other_request(wire: Wire) -> None:
+    client, upstream = await wire.reach()
+    connection = next(iter(wire.plane.upstreams["default"]._open))
+    await client.send(CHUNKED_POST)
+    await upstream.head()
+    while not connection.transport.get_write_buffer_size():
+        await client.send(b"2000\r\n" + bytes(0x2000) + b"\r\n")
+        await wire.turns()
+    await client.send(b"20000\r\n" + bytes(0x20000) + b"\r\n0\r\n\r\n")
+    await wire.settled(lambda: connection.transport.get_write_buffer_size() > 0x10000)
+    await wire.turns()
+    await upstream.send(OK)
+    assert (await client.answer())[1] == b"ok"
+    await client.send(GET)
+    other = await wire.accept()
+    assert (await other.head()).startswith(b"GET / ")
 
 
 async def test_the_rest_of_a_request_that_never_comes_ends_the_connection(wire: Wire) -> None:

@@ -2,7 +2,7 @@
 
 The data plane, ``explain`` and the aiohttp middleware drive the very same code:
 ``receive_request`` answers ``Forward`` or ``Respond``; ``receive_interim`` and ``receive_response``
-give the fields to send to the client; ``fail`` makes an error of our own; ``close`` gives the one
+give the field lines to send to the client; ``fail`` makes an error of our own; ``close`` gives the one
 record of the exchange, on every path.
 """
 
@@ -21,11 +21,12 @@ from proxy.message.forwarding import (
     hop_by_hop,
 )
 from proxy.message.head import Field, RequestHead, ResponseHead
+from proxy.message.lines import encode_lines, parse_fields
 from proxy.policy import cors, propagation
 from proxy.policy.cors import CorsMode, CorsPolicy, PreflightOutcome
 from proxy.policy.location import Locator
 from proxy.policy.outcome import Decision, Reason
-from proxy.policy.propagation import ResponsePolicy, TraceDecision, TracingPolicy
+from proxy.policy.propagation import TraceDecision, TracingPolicy
 from proxy.policy.routes import Route
 from proxy.policy.rules import Rule, RuleSet
 from proxy.policy.trust import Networks, TrustPolicy
@@ -72,7 +73,17 @@ class Policy:
 class Client:
     """What a connection tells about whoever opened it, under one policy."""
 
-    __slots__ = ("_certificate", "authority", "peer", "policy", "proxy", "scheme", "trusted")
+    __slots__ = (
+        "_certificate",
+        "_forwarded",
+        "_forwarded_lines",
+        "authority",
+        "peer",
+        "policy",
+        "proxy",
+        "scheme",
+        "trusted",
+    )
 
     def __init__(
         self,
@@ -89,7 +100,16 @@ class Client:
         self.authority = authority
         self.proxy = policy.trusted_proxies.contains(peer)
         self._certificate = certificate
+        self._forwarded: tuple[Field, ...] = ()
+        self._forwarded_lines = b""
         self.trusted = policy.trust.believes(peer, certificate)
+
+    def encode_forwarded(self, fields: tuple[Field, ...]) -> bytes:
+        """Return X-Forwarded-* as lines: the same ones, mostly, for all requests of a connection."""
+        if fields is not self._forwarded:
+            self._forwarded = fields
+            self._forwarded_lines = encode_lines(fields)
+        return self._forwarded_lines
 
     def believes(self, head: RequestHead) -> bool:
         """Whether the trace context of this request is believed."""
@@ -101,14 +121,19 @@ class Client:
 
 
 class Forward:
-    """Send the request to ``upstream`` with this target and these fields; framing is the sender's."""
+    """Send the request to ``upstream`` with this target and these field lines; framing is the sender's."""
 
-    __slots__ = ("fields", "target", "upstream")
+    __slots__ = ("lines", "target", "upstream")
 
-    def __init__(self, upstream: str, target: bytes, fields: list[Field]) -> None:
+    def __init__(self, upstream: str, target: bytes, lines: bytes) -> None:
         self.upstream = upstream
         self.target = target
-        self.fields = fields
+        self.lines = lines
+
+    @property
+    def fields(self) -> list[Field]:
+        """The lines as fields."""
+        return parse_fields(self.lines)
 
 
 class Respond:
@@ -241,29 +266,27 @@ class Exchange:
         if upstream is None:
             return self.fail(ErrorKind.NO_ROUTE, f"no route leads from {location.url} to an upstream")
         record.upstream = upstream
-        fields = self._upstream_fields(head, trace)
+        lines = self._upstream_lines(head, trace)
         if preflight:
-            fields = self._forward_preflight(head, fields)
-        return Forward(upstream, location.target, fields)
+            lines = self._forward_preflight(head, lines)
+        return Forward(upstream, location.target, lines)
 
-    def receive_interim(self, head: ResponseHead) -> list[Field]:
-        """Return the fields of a 1xx response for the client."""
-        gone = hop_by_hop(head)
-        return [field for field, name in zip(head.fields, head.names, strict=True) if name not in gone]
+    def receive_interim(self, head: ResponseHead) -> bytes:
+        """Return the field lines of a 1xx response for the client."""
+        return head.lines_without(hop_by_hop(head))
 
-    def receive_response(self, head: ResponseHead) -> list[Field]:
-        """Return the fields of the final response for the client; framing is the sender's."""
-        gone = hop_by_hop(head)
-        if gone.isdisjoint(head.present):
-            fields = list(head.fields)
-        else:
-            fields = [field for field, name in zip(head.fields, head.names, strict=True) if name not in gone]
+    def receive_response(self, head: ResponseHead) -> bytes:
+        """Return the field lines of the final response for the client; framing is the sender's."""
+        lines = head.lines_without(hop_by_hop(head))
         request, record = self._head, self.record
-        if record.preflight is None or request is None:
-            return self._amend(fields)
+        if request is None:
+            return lines
+        if record.preflight is None:
+            return self._amend(request, lines)
         if self._asked:
-            fields, record.preflight = cors.augment_response(request, self._asked, fields)
-        return fields
+            fields, record.preflight = cors.augment_response(request, self._asked, parse_fields(lines))
+            return encode_lines(fields)
+        return lines
 
     def fail(self, kind: ErrorKind, detail: str) -> Respond:
         """Return the answer for an error of our own."""
@@ -273,7 +296,9 @@ class Exchange:
         fields: list[Field] = [(b"Content-Type", b"application/json")]
         if kind in RETRIABLE:
             fields.append((b"Retry-After", b"%d" % RETRY_AFTER_SECONDS))
-        return Respond(status, self._amend(fields), json.dumps(body).encode() + b"\n")
+        if self._head is not None:
+            fields = parse_fields(self._amend(self._head, encode_lines(fields)))
+        return Respond(status, fields, json.dumps(body).encode() + b"\n")
 
     def close(self, duration: float) -> ExchangeRecord:
         """Return the record of the exchange, which took so many seconds."""
@@ -299,7 +324,7 @@ class Exchange:
             reason = Reason.PREFLIGHT
         return propagation.leave(reason, head, trusted=trusted, strip=strip)
 
-    def _upstream_fields(self, head: RequestHead, trace: TraceDecision) -> list[Field]:
+    def _upstream_lines(self, head: RequestHead, trace: TraceDecision) -> bytes:
         client = self._client
         dropped, forwarded = forwarded_fields(
             client.policy.x_forwarded,
@@ -310,47 +335,45 @@ class Exchange:
         )
         names = head.names
         if REMOVABLE.isdisjoint(head.present) and b"_" not in b"".join(names):
-            fields = [*head.fields, *forwarded, *trace.add]
+            lines = head.lines
         else:
-            gone = hop_by_hop(head, PROTECTED) | dropped | trace.remove | _disguised(names)
-            fields = [field for field, name in zip(head.fields, names, strict=True) if name not in gone]
-            fields += forwarded
-            fields += trace.add
+            lines = head.lines_without(
+                hop_by_hop(head, PROTECTED) | dropped | trace.remove | _disguised(names)
+            )
         if b"host" not in head.present:
-            fields.insert(0, (b"Host", client.authority.encode("ascii")))
-        if trace.add or trace.remove:
-            self.record.header_bytes = _grown(head, trace)
-        return fields
+            lines = b"\r\nHost: %b%b" % (client.authority.encode("ascii"), lines)
+        added = trace.add
+        if not added and not trace.remove:
+            return lines + client.encode_forwarded(forwarded)
+        self.record.header_bytes = _grown(head, trace)
+        return b"%b%b%b" % (lines, client.encode_forwarded(forwarded), encode_lines(added))
 
     def _trace_names(self) -> Sequence[bytes]:
         return cors.get_trace_names(self.record.tracing or self._client.policy.tracing)
 
-    def _forward_preflight(self, head: RequestHead, fields: list[Field]) -> list[Field]:
+    def _forward_preflight(self, head: RequestHead, lines: bytes) -> bytes:
         """Leave the CORS to the upstream, but for the trace headers."""
         self.record.preflight = PreflightOutcome.FORWARDED
         if self._client.policy.cors.mode is not CorsMode.AUGMENT:
-            return fields
+            return lines
         change = cors.augment_request(head, self._trace_names())
         self._asked = change.requested
         if not change.remove:
-            return fields
-        return [field for field in fields if field[0].lower() not in change.remove] + list(change.add)
+            return lines
+        kept = [field for field in parse_fields(lines) if field[0].lower() not in change.remove]
+        return encode_lines([*kept, *change.add])
 
-    def _amend(self, fields: list[Field]) -> list[Field]:
+    def _amend(self, head: RequestHead, lines: bytes) -> bytes:
         """Add to a response, or to an error, what tells the client its trace, and what CORS needs."""
-        record, head = self.record, self._head
-        if head is None:
-            return fields
-        shown: ResponsePolicy | None = None
+        record = self.record
+        told: list[Field] = []
         if record.trace is not None and record.tracing is not None:
             told = propagation.response_fields(record.tracing, record.trace)
-            if told:
-                fields += told
-                shown = record.tracing.response
         policy = self._client.policy.cors
-        if shown is None and policy.mode is not CorsMode.ANSWER:
-            return fields
-        return cors.amend_response(policy, head, fields, shown)
+        if not told and policy.mode is not CorsMode.ANSWER:
+            return lines
+        shown = record.tracing.response if told and record.tracing is not None else None
+        return encode_lines(cors.amend_response(policy, head, parse_fields(lines) + told, shown))
 
 
 def _disguised(names: Sequence[bytes]) -> set[bytes]:

@@ -12,6 +12,7 @@ from proxy.message.encode import encode_request_head
 from proxy.message.error import ErrorKind, RefusedMessage
 from proxy.message.framing import request_framing
 from proxy.message.head import Field, RequestHead, ResponseHead
+from proxy.message.lines import parse_fields
 from proxy.message.target import normalize_authority
 from proxy.policy import cors
 from proxy.policy.outcome import Context, Decision, Reason
@@ -98,7 +99,7 @@ def explain(policy: Policy, question: Question, ids: IdSource, now: float) -> Ex
     trace = record.trace
     assert trace is not None  # receive_request raises before it, or decides
     if isinstance(action, Forward):
-        answer = exchange.receive_response(ResponseHead(200, b"OK", []))
+        answer = parse_fields(exchange.receive_response(ResponseHead(200, b"OK", [])))
         upstream, sent, status = action.upstream, action.fields, None
     else:
         upstream, sent, answer, status = None, [], action.fields, action.status
@@ -172,7 +173,7 @@ def _check_wire(head: RequestHead) -> None:
         raise RefusedMessage(ErrorKind.BAD_REQUEST, "a header has a line break in it")
     try:
         httptools.HttpRequestParser(_Listener()).feed_data(
-            encode_request_head(head.method, head.target, head.fields)
+            encode_request_head(head.method, head.target, head.lines)
         )
     except httptools.HttpParserInvalidMethodError:
         method = readable(head.method)

@@ -5,10 +5,11 @@ wire parser drops only what leads), so whoever parses a value strips it, and who
 does not.
 """
 
-from typing import TypeAlias
+from collections.abc import Set
 
-#: (name, value) as received.
-Field: TypeAlias = tuple[bytes, bytes]
+from proxy.message.lines import Field, encode_lines
+
+__all__ = ["OWS", "Field", "Head", "RequestHead", "ResponseHead"]
 
 OWS = b" \t"
 
@@ -19,15 +20,39 @@ _KEEP_ALIVE = frozenset({b"keep-alive", b"Keep-Alive"})
 class Head:
     """Fields beside their lower-case names, so that nothing lower-cases a name twice.
 
-    ``version`` is (1, 0) or (1, 1).
+    ``version`` is (1, 0) or (1, 1). ``lines`` are the same fields as they came, where that is known.
     """
 
-    __slots__ = ("fields", "names", "present", "version")
+    __slots__ = ("_lines", "fields", "names", "present", "version")
 
     fields: list[Field]
     names: list[bytes]
     present: set[bytes]
     version: tuple[int, int]
+    _lines: bytes | None
+
+    @property
+    def lines(self) -> bytes:
+        """The field lines, each with the CRLF before it; as they came where they came in one piece."""
+        if self._lines is None:
+            self._lines = encode_lines(self.fields)
+        return self._lines
+
+    def lines_without(self, gone: Set[bytes]) -> bytes:
+        """Return the field lines but for those whose lower-case name is in ``gone``."""
+        found = self.present.intersection(gone)
+        if not found:
+            return self.lines
+        names = self.names
+        if len(found) == 1:
+            name = found.pop()
+            if names.count(name) == 1:
+                before, line, after = self.lines.partition(b"\r\n%b: %b" % self.fields[names.index(name)])
+                if line and (not after or after.startswith(b"\r\n")):
+                    return before + after
+        rows = self.lines.split(b"\r\n")
+        del rows[0]  # what is before the first CRLF
+        return b"".join([b"\r\n" + row for row, name in zip(rows, names, strict=True) if name not in gone])
 
     def get(self, name: bytes) -> bytes | None:
         """Return the first value of the field ``name`` (lower case) without OWS, or None."""
@@ -69,12 +94,18 @@ class RequestHead(Head):
     __slots__ = ("method", "target")
 
     def __init__(
-        self, method: bytes, target: bytes, fields: list[Field], version: tuple[int, int] = (1, 1)
+        self,
+        method: bytes,
+        target: bytes,
+        fields: list[Field],
+        version: tuple[int, int] = (1, 1),
+        lines: bytes | None = None,
     ) -> None:
         self.method = method
         self.target = target
         self.version = version
         self.fields = fields
+        self._lines = lines
         names = self.names = [name.lower() for name, _ in fields]
         self.present = set(names)
 
@@ -85,11 +116,17 @@ class ResponseHead(Head):
     __slots__ = ("phrase", "status")
 
     def __init__(
-        self, status: int, phrase: bytes, fields: list[Field], version: tuple[int, int] = (1, 1)
+        self,
+        status: int,
+        phrase: bytes,
+        fields: list[Field],
+        version: tuple[int, int] = (1, 1),
+        lines: bytes | None = None,
     ) -> None:
         self.status = status
         self.phrase = phrase
         self.version = version
         self.fields = fields
+        self._lines = lines
         names = self.names = [name.lower() for name, _ in fields]
         self.present = set(names)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 #: How long a closed connection is still read, so that the answer is not lost to a reset, seconds.
 LINGER_SECONDS = 2.0
 
-_VERSIONS = {"1.1": (1, 1), "1.0": (1, 0)}
+#: As ``get_http_version`` writes them.
+HTTP_VERSIONS = {"1.1": (1, 1), "1.0": (1, 0)}
 #: A tunnel is not what this proxy is for, and TRACE shows a client what others added.
 _REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
 _REQUEST_LINE_START = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
@@ -38,8 +39,10 @@ class DownstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_advancing",
+        "_at",
         "_client",
         "_closing",
+        "_data",
         "_eof",
         "_fields",
         "_head_began",
@@ -68,6 +71,9 @@ class DownstreamConnection(asyncio.Protocol):
         self.plane = plane
         self._listener = listener
         self._parser = httptools.HttpRequestParser(self)
+        # The bytes from the first one of a message on, and where in them the next head begins.
+        self._data = b""
+        self._at = 0
         self._fields: list[Field] = []
         self._target = b""
         self._in_head = False
@@ -150,9 +156,12 @@ class DownstreamConnection(asyncio.Protocol):
 
     # httptools callbacks
 
+    def on_message_begin(self) -> None:
+        """Note the first byte of a request."""
+        self._in_head = self._head_began = True
+
     def on_url(self, target: bytes) -> None:
         """Collect the request target, which may come in pieces."""
-        self._in_head = self._head_began = True
         self._target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -188,6 +197,10 @@ class DownstreamConnection(asyncio.Protocol):
             return
         if relay.framing is not Framing.NONE and relay.has_body and self._parser.should_upgrade():
             return
+        if relay.framing is Framing.LENGTH:
+            self._at += relay.length
+        elif relay.framing is Framing.CHUNKED:
+            self._data = b""
         self._receiving = None
         self._head_bytes = self._silent_bytes = 0
         trailers, self._fields = self._fields, []
@@ -273,6 +286,11 @@ class DownstreamConnection(asyncio.Protocol):
         self._head_split = self._in_head
         self._head_bytes += len(data)
         self._progressed = False
+        if self._in_head:
+            self._data = self._data + bytes(data) if self._data else b""
+        else:
+            self._data = data if self._receiving is None and type(data) is bytes else b""
+            self._at = 0
         try:
             self._parser.feed_data(data)
             if self._in_head:
@@ -309,13 +327,18 @@ class DownstreamConnection(asyncio.Protocol):
         self._head_bytes = 0
         if len(fields) > limits.headers:
             raise RefusedMessage(ErrorKind.HEAD_TOO_LARGE, f"the head has more than {limits.headers} fields")
-        version = _VERSIONS.get(parser.get_http_version())
+        version = HTTP_VERSIONS.get(parser.get_http_version())
         if version is None:
             raise RefusedMessage(ErrorKind.BAD_REQUEST, "the request is not HTTP/1.1 or HTTP/1.0")
         method = parser.get_method()
         if method in _REFUSED_METHODS:
             raise RefusedMessage(ErrorKind.METHOD_NOT_SUPPORTED, f"{method.decode()} is not supported")
-        return RequestHead(method, target, fields, version)
+        data, lines = self._data, None
+        if data.startswith(method, self._at):
+            end = data.index(b"\r\n\r\n", self._at)
+            lines = data[data.index(b"\r\n", self._at) : end]
+            self._at = end + 4
+        return RequestHead(method, target, fields, version, lines)
 
     def _make_exchange(self) -> Exchange:
         plane, client = self.plane, self._client

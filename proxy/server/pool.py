@@ -13,7 +13,7 @@ from proxy.config.addresses import Target
 from proxy.config.upstream import PRESERVE, TARGET
 from proxy.config.upstream import Upstream as UpstreamSettings
 from proxy.message.error import ErrorKind
-from proxy.message.head import Field
+from proxy.message.lines import encode_lines, parse_fields
 from proxy.server.connect import open_connection
 from proxy.server.upstream import UpstreamConnection
 
@@ -120,13 +120,14 @@ class Upstream:
         if relay in self._pending:
             self._pending.remove(relay)
 
-    def address(self, fields: list[Field], target: TargetPool) -> list[Field]:
-        """Return the request's fields with the Host that this upstream is to see."""
+    def address(self, lines: bytes, target: TargetPool) -> bytes:
+        """Return the request's field lines with the Host that this upstream is to see."""
         settings = self.settings
         host = target.authority if settings.host == TARGET else self._host
         if host is None:
-            return fields
-        return [(b"Host", host), *[field for field in fields if field[0].lower() != b"host"]]
+            return lines
+        others = [field for field in parse_fields(lines) if field[0].lower() != b"host"]
+        return encode_lines([(b"Host", host), *others])
 
     # The connection's side.
 

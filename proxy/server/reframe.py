@@ -16,6 +16,9 @@ _FRAMING_FIELDS = (b"content-length", b"transfer-encoding")
 class Callbacks(Protocol):
     """What a request parser calls."""
 
+    def on_message_begin(self) -> None:
+        """Take the first byte of a request."""
+
     def on_url(self, target: bytes) -> None:
         """Take a piece of the request target."""
 
@@ -38,6 +41,10 @@ class _Primed:
     def __init__(self, callbacks: Callbacks) -> None:
         self._callbacks = callbacks
         self.priming = True
+
+    def on_message_begin(self) -> None:
+        if not self.priming:
+            self._callbacks.on_message_begin()
 
     def on_url(self, target: bytes) -> None:
         if not self.priming:

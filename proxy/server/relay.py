@@ -8,10 +8,11 @@ from time import perf_counter as clock
 from typing import TYPE_CHECKING
 
 from proxy.exchange import Exchange, Forward, Respond
-from proxy.message.encode import encode_fields, encode_request_head, encode_response_head
+from proxy.message.encode import encode_request_head, encode_response_head, encode_trailers
 from proxy.message.error import CLOSING, ErrorKind, RefusedMessage
 from proxy.message.framing import LAST_CHUNK, Framing, chunk, sent_framing
 from proxy.message.head import Field, RequestHead, ResponseHead
+from proxy.message.lines import encode_lines
 from proxy.message.trailers import safe_trailers
 from proxy.server.flow_control import NOT_CONNECTED, PEER_FULL
 
@@ -27,9 +28,9 @@ DISCARD_SECONDS = 5.0
 #: Methods that may be sent twice (RFC 9110, 9.2.2).
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 
-_CLOSE: Field = (b"Connection", b"close")
-_KEEP_ALIVE: Field = (b"Connection", b"keep-alive")
-_CHUNKED: Field = (b"Transfer-Encoding", b"chunked")
+_CLOSE = b"\r\nConnection: close"
+_KEEP_ALIVE = b"\r\nConnection: keep-alive"
+_CHUNKED = b"\r\nTransfer-Encoding: chunked"
 
 
 class Relay:
@@ -95,10 +96,10 @@ class Relay:
     @property
     def has_body(self) -> bool:
         """Whether bytes of a body follow the head."""
-        return self.framing is Framing.CHUNKED or self._length > 0
+        return self.framing is Framing.CHUNKED or self.length > 0
 
     @property
-    def _length(self) -> int:
+    def length(self) -> int:
         """What Content-Length says, 0 without one."""
         return int(self.head.get(b"content-length") or b"0") if self.framing is Framing.LENGTH else 0
 
@@ -109,7 +110,7 @@ class Relay:
             self.fail(self._refused.kind, self._refused.detail)
             return
         limit = self._downstream.plane.limits.request_body
-        if limit is not None and self._length > limit:
+        if limit is not None and self.length > limit:
             self.fail(ErrorKind.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
             return
         try:
@@ -169,7 +170,7 @@ class Relay:
             self._downstream.finish(self)
             return
         if self.framing is Framing.CHUNKED:
-            end = LAST_CHUNK + encode_fields(safe_trailers(trailers)) + b"\r\n"
+            end = LAST_CHUNK + encode_trailers(safe_trailers(trailers)) + b"\r\n"
             self.unsent.append(end)
             if self._replay is not None:
                 self._replay.append(end)
@@ -208,11 +209,10 @@ class Relay:
         self.waiting = False
         self._connection = connection
         self.exchange.record.target = connection.target.name
-        fields = upstream.address(forward.fields, connection.target)
+        lines = upstream.address(forward.lines, connection.target)
         if self.framing is Framing.CHUNKED:
-            fields = [*fields, _CHUNKED]
-        head = encode_request_head(self.method, forward.target, fields)
-        self.unsent.insert(0, head)
+            lines += _CHUNKED
+        self.unsent.insert(0, encode_request_head(self.method, forward.target, lines))
         if self._downstream.gate.holds:
             self._downstream.gate.release(NOT_CONNECTED)
         if self._downstream.full:
@@ -258,14 +258,14 @@ class Relay:
         if head.status == 100:
             self._expects = False
         if self.head.version == (1, 1):
-            fields = self.exchange.receive_interim(head)
-            self._incoming.append(encode_response_head(head.status, head.phrase, fields))
+            lines = self.exchange.receive_interim(head)
+            self._incoming.append(encode_response_head(head.status, head.phrase, lines))
 
     def receive_response_head(self, head: ResponseHead, framing: Framing) -> None:
         """Take the final head."""
         record = self.exchange.record
         record.upstream_seconds = clock() - self._wrote_head_at
-        fields = self.exchange.receive_response(head)
+        lines = self.exchange.receive_response(head)
         version = self.head.version
         self._sent_framing = sent = sent_framing(framing, version)
         if sent is Framing.CHUNKED or (
@@ -275,17 +275,17 @@ class Relay:
             and head.status != 204
             and version == (1, 1)
         ):
-            fields.append(_CHUNKED)
+            lines += _CHUNKED
         if self._expects and not self.request_complete and not self._body_bytes:
             # The client may now leave its body out, or send it: nobody can tell where a next request begins.
             self.persist = False
         if sent is Framing.CLOSE:
             self.persist = False
-        self._append_connection(fields)
+        lines += self._connection_line()
         record.status = head.status
         self._response_started = True
         self._replay = None
-        self._incoming.append(encode_response_head(head.status, head.phrase, fields))
+        self._incoming.append(encode_response_head(head.status, head.phrase, lines))
 
     def receive_response_body(self, data: bytes) -> None:
         """Take a piece of the response's body."""
@@ -296,7 +296,7 @@ class Relay:
         """Take the end of the response."""
         self._response_complete = True
         if self._sent_framing is Framing.CHUNKED:
-            self._incoming.append(LAST_CHUNK + encode_fields(safe_trailers(trailers)) + b"\r\n")
+            self._incoming.append(LAST_CHUNK + encode_trailers(safe_trailers(trailers)) + b"\r\n")
 
     def write_downstream(self, started: float) -> None:
         """Write what was collected since ``started``."""
@@ -401,13 +401,12 @@ class Relay:
             self.waiting = False
             self._upstream.withdraw(self)
 
-    def _append_connection(self, fields: list[Field]) -> None:
+    def _connection_line(self) -> bytes:
         if self._downstream.plane.draining:
             self.persist = False
         if not self.persist:
-            fields.append(_CLOSE)
-        elif self.head.version == (1, 0):
-            fields.append(_KEEP_ALIVE)
+            return _CLOSE
+        return _KEEP_ALIVE if self.head.version == (1, 0) else b""
 
     def _respond(self, respond: Respond) -> None:
         """Send a response of our own; the rest of the request, if any, is dropped."""
@@ -416,8 +415,8 @@ class Relay:
         fields = [*respond.fields, (b"Date", self._downstream.plane.http_date())]
         if respond.status != 204:
             fields.append((b"Content-Length", b"%d" % len(respond.body)))
-        self._append_connection(fields)
-        parts = [encode_response_head(respond.status, respond.phrase, fields)]
+        lines = encode_lines(fields) + self._connection_line()
+        parts = [encode_response_head(respond.status, respond.phrase, lines)]
         if self.method != b"HEAD" and respond.body:
             parts.append(respond.body)
             record.bytes = len(respond.body)

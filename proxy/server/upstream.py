@@ -5,6 +5,7 @@ request that was sent whole, with no byte after it. Whatever comes on an idle co
 """
 
 import asyncio
+import re
 from time import perf_counter as clock
 from typing import TYPE_CHECKING, cast
 
@@ -22,10 +23,17 @@ if TYPE_CHECKING:
 _LARGE_HEAD = "the response head is larger than"
 
 
+#: As ``get_http_version`` writes them.
+HTTP_VERSIONS = {"1.1": (1, 1), "1.0": (1, 0)}
+#: The start of a response whose head is the first and the last one.
+_FINAL_RESPONSE = re.compile(rb"HTTP/1\.[01] [2-9]")
+
+
 class UpstreamConnection(asyncio.Protocol):
     """The wire side of an exchange's upstream leg."""
 
     __slots__ = (
+        "_data",
         "_fields",
         "_framing",
         "_full",
@@ -61,6 +69,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._reusable = True
         self._full = False  # the upstream takes less than there is to write
         self._head_complete = False
+        self._framing = Framing.NONE
+        self._silent_bytes = 0
+        self._data = b""
 
     # The pool's side.
 
@@ -68,6 +79,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Give the connection to one exchange, until its response is complete."""
         self._relay = relay
         self._parser = httptools.HttpResponseParser(self)
+        self._data = b""
         self._fields = []
         self._phrase = b""
         self._framing = Framing.NONE
@@ -113,6 +125,8 @@ class UpstreamConnection(asyncio.Protocol):
             return
         started = clock()
         self._silent_bytes += len(data)
+        if not self._head_complete:
+            self._data += data
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -179,12 +193,8 @@ class UpstreamConnection(asyncio.Protocol):
         relay = self._relay
         if relay is None or self._response_complete:
             return
-        parser = self._parser
-        version = (1, 1) if parser.get_http_version() == "1.1" else (1, 0)
-        head = ResponseHead(parser.get_status_code(), self._phrase, self._fields, version)
-        self._fields = []
-        self._phrase = b""
-        if parser.get_http_version() not in ("1.0", "1.1") or head.status < 100:
+        head = self._take_head()
+        if head is None:
             raise RefusedMessage(ErrorKind.UPSTREAM_PROTOCOL, "the response is not HTTP/1")
         if self._silent_bytes > self._limit and _size(head) > self._limit:
             raise RefusedMessage(ErrorKind.UPSTREAM_PROTOCOL, f"{_LARGE_HEAD} header_bytes")
@@ -194,7 +204,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_complete = True
         self._silent_bytes = 0
         self._framing = response_framing(head, relay.method)
-        self._reusable = self._framing is not Framing.CLOSE and _persists(head)
+        self._reusable = self._framing is not Framing.CLOSE and head.persists
         relay.receive_response_head(head, self._framing)
         if self._framing is Framing.NONE:
             self._complete(relay, [])
@@ -213,6 +223,22 @@ class UpstreamConnection(asyncio.Protocol):
             self._interim = False
         elif self._relay is not None and not self._response_complete:
             self._complete(self._relay, self._fields)
+
+    def _take_head(self) -> ResponseHead | None:
+        """Return the head that is complete; None: it is not one of HTTP/1."""
+        parser, data = self._parser, self._data
+        version = HTTP_VERSIONS.get(parser.get_http_version())
+        status, phrase, fields = parser.get_status_code(), self._phrase, self._fields
+        if version is None or status < 100:
+            return None
+        self._fields = []
+        self._phrase = b""
+        self._data = b""
+        lines = None
+        if _FINAL_RESPONSE.match(data):
+            # Not behind an interim head: all that came begins with this one.
+            lines = data[data.index(b"\r\n") : data.index(b"\r\n\r\n")]
+        return ResponseHead(status, phrase, fields, version, lines)
 
     def _receive_interim(self, relay: "Relay", head: ResponseHead) -> None:
         if head.status == 101:
@@ -252,13 +278,3 @@ class UpstreamConnection(asyncio.Protocol):
 
 def _size(head: ResponseHead) -> int:
     return sum([len(name) + len(value) + 4 for name, value in head.fields])
-
-
-def _persists(head: ResponseHead) -> bool:
-    """Whether the upstream keeps the connection open (RFC 9112, 9.3)."""
-    if b"connection" not in head.present:
-        return head.version == (1, 1)
-    options = head.get_list(b"connection")
-    if b"close" in options:
-        return False
-    return head.version == (1, 1) or b"keep-alive" in options

@@ -306,8 +306,13 @@ async def turns(count: int = 5) -> None:
 
 def fields_of(head: bytes) -> list[tuple[bytes, bytes]]:
     """Return the fields of a head, as written."""
-    lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")[1:]
-    return [(name, value.removeprefix(b" ")) for name, _, value in (line.partition(b":") for line in lines)]
+    return [split_line(line) for line in head.removesuffix(b"\r\n\r\n").split(b"\r\n")[1:]]
+
+
+def split_line(line: bytes) -> tuple[bytes, bytes]:
+    """Return a field as written, but for the one space that most lines have behind the colon."""
+    name, _, value = line.partition(b":")
+    return name, value.removeprefix(b" ")
 
 
 def _listen(address: str | tuple[str, int]) -> socket.socket:

@@ -98,7 +98,7 @@ async def test_a_request_split_at_every_byte_arrives_the_same(wire: Wire) -> Non
         assert await upstream.chunked() == (b"hello 0123456\r\n", b"X-T: t\r\n")
         await upstream.send(OK)
         assert (await client.answer())[1] == b"ok"
-    assert heads == {b"PUT /a?b=%2F HTTP/1.1\r\nHost: a.test\r\nX-Odd: v "}
+    assert heads == {b"PUT /a?b=%2F HTTP/1.1\r\nHost: a.test\r\nX-Odd:  v "}
 
 
 async def test_a_request_in_single_bytes_arrives_whole(wire: Wire) -> None:
@@ -170,7 +170,7 @@ async def test_a_response_split_at_every_byte_arrives_the_same(wire: Wire, frami
         await wire.turns()
         await upstream.send(response[place:])
         head = await client.head()
-        assert head.startswith(b"HTTP/1.1 207 Odd  \xe4phrase\r\nX-A: b \r\nx-a: \r\n"), place
+        assert head.startswith(b"HTTP/1.1 207 Odd  \xe4phrase\r\nX-A: b \r\nx-a:\r\n"), place
         if chunked:
             assert await client.chunked() == (b"ab0\r\n\r", b"X-T: t\r\n")
         else:

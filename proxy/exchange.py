@@ -75,8 +75,8 @@ class Client:
 
     __slots__ = (
         "_certificate",
-        "_forwarded",
-        "_forwarded_lines",
+        "_host",
+        "_own_lines",
         "authority",
         "peer",
         "policy",
@@ -100,16 +100,20 @@ class Client:
         self.authority = authority
         self.proxy = policy.trusted_proxies.contains(peer)
         self._certificate = certificate
-        self._forwarded: tuple[Field, ...] = ()
-        self._forwarded_lines = b""
+        self._host: bytes | None = None
+        self._own_lines: bytes | None = None
         self.trusted = policy.trust.believes(peer, certificate)
 
-    def encode_forwarded(self, fields: tuple[Field, ...]) -> bytes:
-        """Return X-Forwarded-* as lines: the same ones, mostly, for all requests of a connection."""
-        if fields is not self._forwarded:
-            self._forwarded = fields
-            self._forwarded_lines = encode_lines(fields)
-        return self._forwarded_lines
+    def own_lines(self, head: RequestHead) -> bytes:
+        """Return X-Forwarded-* for a request that came with none; Host is mostly the same."""
+        host = head.get(b"host")
+        if host != self._host or self._own_lines is None:
+            _, fields = forwarded_fields(
+                self.policy.x_forwarded, head, peer=self.peer, peer_is_trusted=self.proxy, scheme=self.scheme
+            )
+            self._host = host
+            self._own_lines = encode_lines(fields)
+        return self._own_lines
 
     def believes(self, head: RequestHead) -> bool:
         """Whether the trace context of this request is believed."""
@@ -277,7 +281,7 @@ class Exchange:
 
     def receive_response(self, head: ResponseHead) -> bytes:
         """Return the field lines of the final response for the client; framing is the sender's."""
-        lines = head.lines_without(hop_by_hop(head))
+        lines = head.lines if HOP_BY_HOP.isdisjoint(head.present) else head.lines_without(hop_by_hop(head))
         request, record = self._head, self.record
         if request is None:
             return lines
@@ -325,28 +329,25 @@ class Exchange:
         return propagation.leave(reason, head, trusted=trusted, strip=strip)
 
     def _upstream_lines(self, head: RequestHead, trace: TraceDecision) -> bytes:
-        client = self._client
-        dropped, forwarded = forwarded_fields(
-            client.policy.x_forwarded,
-            head,
-            peer=client.peer,
-            peer_is_trusted=client.proxy,
-            scheme=client.scheme,
-        )
-        names = head.names
+        client, names = self._client, head.names
         if REMOVABLE.isdisjoint(head.present) and b"_" not in b"".join(names):
-            lines = head.lines
+            lines = head.lines + client.own_lines(head)
         else:
-            lines = head.lines_without(
-                hop_by_hop(head, PROTECTED) | dropped | trace.remove | _disguised(names)
+            dropped, forwarded = forwarded_fields(
+                client.policy.x_forwarded,
+                head,
+                peer=client.peer,
+                peer_is_trusted=client.proxy,
+                scheme=client.scheme,
             )
+            gone = hop_by_hop(head, PROTECTED) | dropped | trace.remove | _disguised(names)
+            lines = head.lines_without(gone) + encode_lines(forwarded)
         if b"host" not in head.present:
             lines = b"\r\nHost: %b%b" % (client.authority.encode("ascii"), lines)
-        added = trace.add
-        if not added and not trace.remove:
-            return lines + client.encode_forwarded(forwarded)
+        if not trace.add and not trace.remove:
+            return lines
         self.record.header_bytes = _grown(head, trace)
-        return b"%b%b%b" % (lines, client.encode_forwarded(forwarded), encode_lines(added))
+        return lines + encode_lines(trace.add)
 
     def _trace_names(self) -> Sequence[bytes]:
         return cors.get_trace_names(self.record.tracing or self._client.policy.tracing)
@@ -367,9 +368,9 @@ class Exchange:
         """Add to a response, or to an error, what tells the client its trace, and what CORS needs."""
         record = self.record
         told: list[Field] = []
-        if record.trace is not None and record.tracing is not None:
-            told = propagation.response_fields(record.tracing, record.trace)
         policy = self._client.policy.cors
+        if record.trace is not None and record.tracing is not None and record.tracing.response.tells:
+            told = propagation.response_fields(record.tracing, record.trace)
         if not told and policy.mode is not CorsMode.ANSWER:
             return lines
         shown = record.tracing.response if told and record.tracing is not None else None

@@ -47,6 +47,11 @@ class ResponsePolicy:
     server_timing: bool = False
     traceresponse: bool = False
     trace_id_header: bytes | None = None
+    tells: bool = field(init=False, repr=False, compare=False)  # whether any field is on
+
+    def __post_init__(self) -> None:
+        on = self.server_timing or self.traceresponse or self.trace_id_header is not None
+        object.__setattr__(self, "tells", on)
 
 
 @dataclass(frozen=True, slots=True)

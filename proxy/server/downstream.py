@@ -139,7 +139,7 @@ class DownstreamConnection(asyncio.Protocol):
         relay = self.current
         if relay is not None:
             relay.leave()
-            self._close_exchange(relay)
+            self._close_exchange(relay, clock())
         self._queue.clear()
 
     def pause_writing(self) -> None:
@@ -171,7 +171,7 @@ class DownstreamConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Make an exchange of the head and begin it when its turn has come."""
         head = self._take_head()
-        if self._closes_after_last():
+        if (self.current is not None or self._closing) and self._closes_after_last():
             # It came in the read of a request that ends the connection.
             return
         framing = request_framing(head)
@@ -214,14 +214,14 @@ class DownstreamConnection(asyncio.Protocol):
             return
         self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
 
-    def finish(self, relay: Relay) -> None:
-        """End an exchange whose response is written, and turn to the next one."""
-        now = self._close_exchange(relay)
+    def finish(self, relay: Relay, now: float) -> None:
+        """End an exchange whose response is written at ``now``, and turn to the next one."""
+        self._close_exchange(relay, now)
+        plane = self.plane
+        limits = plane.limits
         if not relay.persist or (self._eof and not self._queue):
             self.close()
             return
-        plane = self.plane
-        limits = plane.limits
         self.deadline = now + (limits.header_timeout if self._head_began else limits.keepalive_timeout)
         if plane.draining and not self._queue and not self._in_head:
             self.close()
@@ -231,7 +231,7 @@ class DownstreamConnection(asyncio.Protocol):
     def abort(self, relay: Relay) -> None:
         """Cut the connection so that the answer cannot look complete."""
         relay.leave()
-        self._close_exchange(relay)
+        self._close_exchange(relay, clock())
         self._closing = True
         abort(self._transport)
 
@@ -423,12 +423,10 @@ class DownstreamConnection(asyncio.Protocol):
             relay.write_upstream(clock())
         self._advancing = False
 
-    def _close_exchange(self, relay: Relay) -> float:
-        """Hand the record of an exchange over; return the time, in ``perf_counter`` seconds."""
-        now = clock()
+    def _close_exchange(self, relay: Relay, now: float) -> None:
+        """Hand the record of an exchange over."""
         if self.current is relay:
             self.current = None
         if self._receiving is relay:
             self._receiving = None
         self.plane.observe(relay.exchange.close(now - relay.head_at))
-        return now

@@ -51,6 +51,7 @@ class Upstream:
         "_pool_idle_timeout",
         "_targets",
         "_tls",
+        "changes_host",
         "closed",
         "idle_timeout",
         "name",
@@ -74,6 +75,7 @@ class Upstream:
         self.settings = settings
         self._head_bytes = head_bytes
         self._tls = tls
+        self.changes_host = settings.host != PRESERVE
         self._host = None if settings.host in (PRESERVE, TARGET) else settings.host.encode("ascii")
         self.response_timeout = settings.timeouts.response
         self.idle_timeout = settings.timeouts.idle
@@ -90,15 +92,16 @@ class Upstream:
 
     # The relay's side.
 
-    def acquire(self, relay: "Relay", *, fresh: bool = False) -> None:
-        """Attach a connection to the relay, now or once there is one, or fail it.
+    def acquire(self, relay: "Relay", now: float, *, fresh: bool = False) -> None:
+        """Attach a connection to the relay, at once or once there is one, or fail it.
 
-        With ``fresh`` no pooled connection is used: one that died under a request says that its
-        neighbours may be dead too.
+        ``now`` is ``perf_counter`` seconds. With ``fresh`` no pooled connection is used: one that died
+        under a request says that its neighbours may be dead too.
         """
-        target = self._choose_target()
-        if not fresh:
-            connection = self._take_idle(target, repeatable=relay.repeatable)
+        targets = self._targets
+        target = targets[0] if len(targets) == 1 else self._choose_target()
+        if target.idle and not fresh:
+            connection = self._take_idle(target, relay, now)
             if connection is not None:
                 connection.attach(relay)
                 relay.attach(connection)
@@ -131,9 +134,9 @@ class Upstream:
 
     # The connection's side.
 
-    def release(self, connection: UpstreamConnection) -> None:
-        """Take back a connection whose exchange ended."""
-        if connection.closing:
+    def release(self, connection: UpstreamConnection, now: float) -> None:
+        """Take back a connection whose exchange ended at ``now``, ``perf_counter`` seconds."""
+        if connection.transport.is_closing():
             return
         if self.closed:
             connection.close()
@@ -147,7 +150,7 @@ class Upstream:
         if len(target.idle) >= self._max_idle:
             connection.close()
             return
-        connection.idle_since = clock()
+        connection.idle_since = now
         target.idle.append(connection)
 
     def admit(self, connection: UpstreamConnection) -> None:
@@ -200,14 +203,14 @@ class Upstream:
         self._next_target = (number + 1) % len(self._targets)
         return self._targets[number]
 
-    def _take_idle(self, target: TargetPool, *, repeatable: bool) -> UpstreamConnection | None:
+    def _take_idle(self, target: TargetPool, relay: "Relay", now: float) -> UpstreamConnection | None:
         idle = target.idle
         while idle:
-            age = clock() - idle[-1].idle_since
-            if age > self._pool_idle_timeout or (not repeatable and age > FRESH_SECONDS):
+            age = now - idle[-1].idle_since
+            if age > self._pool_idle_timeout or (age > FRESH_SECONDS and not relay.repeatable):
                 return None
             connection = idle.pop()
-            if not connection.closing:
+            if not connection.transport.is_closing():
                 return connection
         return None
 
@@ -279,7 +282,7 @@ class Upstream:
     def _settle(self, relay: "Relay", connection: UpstreamConnection, waited: float) -> None:
         self.on_wait(self.name, "connect", waited)
         if not relay.waiting:
-            self.release(connection)
+            self.release(connection, clock())
             return
         relay.exchange.record.connect_wait += waited
         if connection not in self._open:

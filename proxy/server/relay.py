@@ -125,8 +125,9 @@ class Relay:
         self._forward = action
         self._expects = b"expect" in self.head.present
         self._upstream = self._downstream.plane.upstreams[action.upstream]
-        self._upstream.acquire(self)
-        self._hold_unconnected()
+        self._upstream.acquire(self, now)
+        if self.waiting:
+            self._hold_unconnected()
 
     def refuse(self, refused: RefusedMessage) -> None:
         """Answer with an error: at once where it is this request's turn, else in its turn.
@@ -139,7 +140,7 @@ class Relay:
             self._refused = refused
             return
         if self._response_complete:
-            self._downstream.finish(self)
+            self._downstream.finish(self, clock())
             return
         self._leave_upstream()
         self.fail(refused.kind, refused.detail)
@@ -167,7 +168,7 @@ class Relay:
         """Take the end of the request."""
         self.request_complete = True
         if self._response_complete:
-            self._downstream.finish(self)
+            self._downstream.finish(self, clock())
             return
         if self.framing is Framing.CHUNKED:
             end = LAST_CHUNK + encode_trailers(safe_trailers(trailers)) + b"\r\n"
@@ -183,7 +184,10 @@ class Relay:
         parts = self.unsent
         self.unsent = []
         self.request_sent = self.request_complete
-        connection.write(parts)
+        if len(parts) == 1:
+            connection.transport.write(parts[0])
+        else:
+            connection.transport.writelines(parts)
         now = clock()
         record = self.exchange.record
         if self._wrote_head_at:
@@ -209,13 +213,16 @@ class Relay:
         self.waiting = False
         self._connection = connection
         self.exchange.record.target = connection.target.name
-        lines = upstream.address(forward.lines, connection.target)
+        lines = forward.lines
+        if upstream.changes_host:
+            lines = upstream.address(lines, connection.target)
         if self.framing is Framing.CHUNKED:
             lines += _CHUNKED
         self.unsent.insert(0, encode_request_head(self.method, forward.target, lines))
-        if self._downstream.gate.holds:
-            self._downstream.gate.release(NOT_CONNECTED)
-        if self._downstream.full:
+        downstream = self._downstream
+        if downstream.gate.holds:
+            downstream.gate.release(NOT_CONNECTED)
+        if downstream.full:
             # The client has not taken the answer before this one yet.
             connection.gate.hold(PEER_FULL)
 
@@ -247,7 +254,7 @@ class Relay:
         self.unsent = [] if self._replay is None else list(self._replay)
         self.request_sent = False
         self._downstream.gate.release(PEER_FULL)
-        upstream.acquire(self, fresh=True)
+        upstream.acquire(self, clock(), fresh=True)
         self._hold_unconnected()
         self.write_upstream(clock())
 
@@ -281,7 +288,8 @@ class Relay:
             self.persist = False
         if sent is Framing.CLOSE:
             self.persist = False
-        lines += self._connection_line()
+        if not self.persist or version == (1, 0) or self._downstream.plane.draining:
+            lines += self._connection_line()
         record.status = head.status
         self._response_started = True
         self._replay = None
@@ -298,30 +306,33 @@ class Relay:
         if self._sent_framing is Framing.CHUNKED:
             self._incoming.append(LAST_CHUNK + encode_trailers(safe_trailers(trailers)) + b"\r\n")
 
-    def write_downstream(self, started: float) -> None:
-        """Write what was collected since ``started``."""
+    def write_downstream(self, started: float) -> float:
+        """Write what was collected since ``started``; return the time then, ``perf_counter`` seconds."""
         parts = self._incoming
         if not parts:
-            return
+            return started
         self._incoming = []
-        self._downstream.write(parts)
+        downstream = self._downstream
+        downstream.write(parts)
         now = clock()
         self.exchange.record.overhead += now - started
         if self._upstream is not None:
-            self._downstream.deadline = now + self._upstream.idle_timeout
+            downstream.deadline = now + self._upstream.idle_timeout
+        return now
 
-    def finish_response(self) -> None:
-        """End the exchange, or drop the rest of a request that was answered early."""
+    def finish_response(self, now: float) -> None:
+        """End the exchange at ``now``, or drop the rest of a request that was answered early."""
         self._connection = None
-        if self._downstream.gate.holds:
-            self._downstream.gate.release(PEER_FULL)
+        downstream = self._downstream
+        if downstream.gate.holds:
+            downstream.gate.release(PEER_FULL)
         if self.request_complete:
-            self._downstream.finish(self)
+            downstream.finish(self, now)
             return
         self.unsent = []
-        self._downstream.deadline = clock() + DISCARD_SECONDS
+        downstream.deadline = now + DISCARD_SECONDS
         if not self.persist:
-            self._downstream.finish(self)
+            downstream.finish(self, now)
 
     # Back-pressure, from either connection.
 
@@ -423,4 +434,4 @@ class Relay:
         self._response_started = self._response_complete = True
         self._downstream.write(parts)
         self._downstream.gate.release(NOT_CONNECTED)
-        self.finish_response()
+        self.finish_response(clock())

@@ -97,18 +97,6 @@ class UpstreamConnection(asyncio.Protocol):
         """Close an idle connection."""
         self.transport.close()
 
-    @property
-    def closing(self) -> bool:
-        """Whether nothing can be written any more."""
-        return self.transport.is_closing()
-
-    def write(self, parts: list[bytes]) -> None:
-        """Write the parts in order, small ones in one piece."""
-        if len(parts) == 1:
-            self.transport.write(parts[0])
-        else:
-            self.transport.writelines(parts)
-
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -138,9 +126,9 @@ class UpstreamConnection(asyncio.Protocol):
             part = "chunk extensions or trailers exceed" if self._head_complete else _LARGE_HEAD
             self._fail(relay, ErrorKind.UPSTREAM_PROTOCOL, f"{part} header_bytes")
             return
-        relay.write_downstream(started)
+        now = relay.write_downstream(started)
         if self._response_complete:
-            self._end(relay)
+            self._end(relay, now)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the exchange, if there is one, and the pool."""
@@ -151,8 +139,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._relay = None
         if self._framing is Framing.CLOSE and self._head_complete and exc is None:
             relay.end_response([])
-            relay.write_downstream(clock())
-            relay.finish_response()
+            relay.finish_response(relay.write_downstream(clock()))
             return
         answered = self._head_complete or bool(self._silent_bytes)
         relay.lose_upstream(
@@ -250,7 +237,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._response_complete = True
         relay.end_response(trailers)
 
-    def _end(self, relay: "Relay") -> None:
+    def _end(self, relay: "Relay", now: float) -> None:
         """Give the connection back, or close it, and let the exchange end."""
         self._relay = None
         self.served += 1
@@ -258,8 +245,8 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.abort()
         elif self.gate.holds:
             self.gate.release(PEER_FULL)
-        self._owner.release(self)
-        relay.finish_response()
+        self._owner.release(self, now)
+        relay.finish_response(now)
 
     def _refuse(self, relay: "Relay", error: Exception) -> None:
         cause = error.__context__

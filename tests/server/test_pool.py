@@ -1,11 +1,9 @@
 """Which upstream connections are used again, and which requests may be sent twice."""
 
 import socket
-from time import perf_counter
 
 import pytest
 
-from proxy.server import pool
 from tests.server.conftest import GET, OK, Peer, Start, Wire
 
 PUT = b"PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello"
@@ -19,9 +17,11 @@ def method(name: bytes) -> bytes:
     return GET.replace(b"GET", name)
 
 
-def age(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+def age(wire: Wire, seconds: float) -> None:
     """Have every idle connection look so much older."""
-    monkeypatch.setattr(pool, "clock", lambda: perf_counter() + seconds)
+    for target in wire.plane.upstreams["default"]._targets:
+        for connection in target.idle:
+            connection.idle_since -= seconds
 
 
 async def expect_status(client: Peer, status: int) -> None:
@@ -226,11 +226,9 @@ async def test_a_request_that_changes_things_is_never_sent_twice(
 
 
 @pytest.mark.parametrize("seconds", [1.9, 2.1])
-async def test_a_request_that_changes_things_takes_no_stale_connection(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch, seconds: float
-) -> None:
+async def test_a_request_that_changes_things_takes_no_stale_connection(wire: Wire, seconds: float) -> None:
     client, upstream = await wire.reach()
-    age(monkeypatch, seconds)
+    age(wire, seconds)
     await client.send(POST)
     taken = upstream if seconds < 2 else await wire.accept()
     await taken.head()
@@ -238,16 +236,14 @@ async def test_a_request_that_changes_things_takes_no_stale_connection(
     assert wire.uncontacted
 
 
-async def test_a_request_that_may_be_repeated_takes_one_that_is_not_yet_too_old(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_request_that_may_be_repeated_takes_one_that_is_not_yet_too_old(wire: Wire) -> None:
     client, upstream = await wire.reach()
-    age(monkeypatch, 3.9)
+    age(wire, 3.9)
     await client.send(GET)
     await upstream.head()
     await upstream.send(OK)
     await client.answer()
-    age(monkeypatch, 10)
+    age(wire, 10)
     await client.send(GET)
     await (await wire.accept()).head()
     assert upstream.quiet

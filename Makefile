@@ -29,7 +29,8 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix
 
 bench: $(VENV)/dev.stamp
-	$(BIN)/python -m bench.decide $(ARGS)
+	$(BIN)/python -m bench.decide
+	$(BIN)/python -m bench.compare
 
 # Both stamps are made anew when a lock or pyproject.toml is newer; sources are used in place.
 $(VENV)/run.stamp: requirements/run.lock requirements/build.lock pyproject.toml | $(BIN)/python

@@ -106,7 +106,7 @@ class Client:
 
     def own_lines(self, head: RequestHead) -> bytes:
         """Return X-Forwarded-* for a request that came with none; Host is mostly the same."""
-        host = head.get(b"host")
+        host = head.host
         if host != self._host or self._own_lines is None:
             _, fields = forwarded_fields(
                 self.policy.x_forwarded, head, peer=self.peer, peer_is_trusted=self.proxy, scheme=self.scheme
@@ -117,7 +117,7 @@ class Client:
 
     def believes(self, head: RequestHead) -> bool:
         """Whether the trace context of this request is believed."""
-        if not self.proxy or b"x-forwarded-for" not in head.present:
+        if not self.proxy or head.plain or b"x-forwarded-for" not in head.present:
             return self.trusted
         policy = self.policy
         address = client_address(head, self.peer, True, policy.trusted_proxies.contains)
@@ -249,7 +249,9 @@ class Exchange:
         """
         client, record = self._client, self.record
         policy = client.policy
-        scheme = client_scheme(head, client.scheme, True) if client.proxy else client.scheme
+        scheme = client.scheme
+        if client.proxy and not head.plain:
+            scheme = client_scheme(head, scheme, True)
         location = policy.locator.locate(head, scheme, client.authority)
         self._head = head
         record.method = head.method
@@ -281,7 +283,7 @@ class Exchange:
 
     def receive_response(self, head: ResponseHead) -> bytes:
         """Return the field lines of the final response for the client; framing is the sender's."""
-        lines = head.lines if HOP_BY_HOP.isdisjoint(head.present) else head.lines_without(hop_by_hop(head))
+        lines = head.lines if head.plain else head.lines_without(hop_by_hop(head))
         request, record = self._head, self.record
         if request is None:
             return lines
@@ -329,10 +331,11 @@ class Exchange:
         return propagation.leave(reason, head, trusted=trusted, strip=strip)
 
     def _upstream_lines(self, head: RequestHead, trace: TraceDecision) -> bytes:
-        client, names = self._client, head.names
-        if REMOVABLE.isdisjoint(head.present) and b"_" not in b"".join(names):
+        client = self._client
+        if head.plain:
             lines = head.lines + client.own_lines(head)
         else:
+            names = head.names
             dropped, forwarded = forwarded_fields(
                 client.policy.x_forwarded,
                 head,
@@ -342,7 +345,7 @@ class Exchange:
             )
             gone = hop_by_hop(head, PROTECTED) | dropped | trace.remove | _disguised(names)
             lines = head.lines_without(gone) + encode_lines(forwarded)
-        if b"host" not in head.present:
+        if head.host is None and b"host" not in head.present:
             lines = b"\r\nHost: %b%b" % (client.authority.encode("ascii"), lines)
         if not trace.add and not trace.remove:
             return lines
@@ -385,7 +388,7 @@ def _disguised(names: Sequence[bytes]) -> set[bytes]:
 def _grown(head: RequestHead, trace: TraceDecision) -> int:
     """Return by how many bytes the trace-header lines grew, at least 0; a line ends with CRLF."""
     grown = sum([len(name) + len(value) + 4 for name, value in trace.add])
-    if not trace.remove.isdisjoint(head.present):
+    if not head.plain and not trace.remove.isdisjoint(head.present):
         removed = zip(head.fields, head.names, strict=True)
         grown -= sum([len(field[0]) + len(field[1]) + 4 for field, name in removed if name in trace.remove])
     return max(grown, 0)

@@ -27,6 +27,8 @@ def request_framing(head: RequestHead) -> Framing:
     Raises:
         RefusedMessage: a coding other than one final ``chunked``, or one from HTTP/1.0.
     """
+    if head.plain:
+        return Framing.NONE
     if b"transfer-encoding" in head.present:
         if head.version == (1, 0):
             raise RefusedMessage(ErrorKind.BAD_REQUEST, "Transfer-Encoding in an HTTP/1.0 request")
@@ -48,6 +50,8 @@ def response_framing(head: ResponseHead, method: bytes) -> Framing:
     Raises:
         RefusedMessage: a coding other than one final ``chunked``, a length beside it, or a second one.
     """
+    if head.plain:
+        return Framing.NONE if method == b"HEAD" or head.status in (204, 304) else Framing.LENGTH
     coded = b"transfer-encoding" in head.present
     if coded:
         if [value.lower() for value in head.get_all(b"transfer-encoding")] != [b"chunked"]:

@@ -6,10 +6,19 @@ does not.
 """
 
 from collections.abc import Set
+from typing import Any, ClassVar
 
-from proxy.message.lines import Field, encode_lines
+from proxy.message.lines import Field, encode_lines, parse_fields
 
-__all__ = ["OWS", "Field", "Head", "RequestHead", "ResponseHead"]
+__all__ = [
+    "OWS",
+    "Field",
+    "Head",
+    "PlainRequestHead",
+    "PlainResponseHead",
+    "RequestHead",
+    "ResponseHead",
+]
 
 OWS = b" \t"
 
@@ -30,6 +39,8 @@ class Head:
     present: set[bytes]
     version: tuple[int, int]
     _lines: bytes | None
+    #: Whether no field is one that is read here (``message.plain``).
+    plain: ClassVar[bool] = False
 
     @property
     def lines(self) -> bytes:
@@ -89,9 +100,14 @@ class Head:
 
 
 class RequestHead(Head):
-    """The head of a request: ``method`` and ``target`` are the bytes of the request line."""
+    """The head of a request: ``method`` and ``target`` are the bytes of the request line.
 
-    __slots__ = ("method", "target")
+    ``host`` is the value of the one Host field; None: there is none, or more than one.
+    """
+
+    __slots__ = ("host", "method", "target")
+
+    host: bytes | None
 
     def __init__(
         self,
@@ -108,6 +124,9 @@ class RequestHead(Head):
         self._lines = lines
         names = self.names = [name.lower() for name, _ in fields]
         self.present = set(names)
+        self.host = None
+        if names.count(b"host") == 1:
+            self.host = fields[names.index(b"host")][1].strip(OWS)
 
 
 class ResponseHead(Head):
@@ -130,3 +149,54 @@ class ResponseHead(Head):
         self._lines = lines
         names = self.names = [name.lower() for name, _ in fields]
         self.present = set(names)
+
+
+def _read_plain(head: Head, name: str) -> Any:
+    """Split a plain head into fields for whoever asks for one; ``__getattr__`` of the two below."""
+    if name not in ("fields", "names", "present"):
+        raise AttributeError(name)
+    head.fields = parse_fields(head.lines)
+    head.names = [field[0].lower() for field in head.fields]
+    head.present = set(head.names)
+    return getattr(head, name)
+
+
+class PlainRequestHead(RequestHead):
+    """The head of a request that was found plain (``message.plain``): its fields are split when asked for."""
+
+    __slots__ = ()
+    plain: ClassVar[bool] = True
+    __getattr__ = _read_plain
+
+    def __init__(
+        self, method: bytes, target: bytes, lines: bytes, host: bytes, version: tuple[int, int]
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.version = version
+        self.host = host
+        self._lines = lines
+
+    @property
+    def persists(self) -> bool:
+        """Whether the client keeps the connection open."""
+        return self.version == (1, 1)
+
+
+class PlainResponseHead(ResponseHead):
+    """The head of a response that was found plain, less its Connection field."""
+
+    __slots__ = ()
+    plain: ClassVar[bool] = True
+    __getattr__ = _read_plain
+
+    def __init__(self, status: int, phrase: bytes, lines: bytes) -> None:
+        self.status = status
+        self.phrase = phrase
+        self.version = (1, 1)
+        self._lines = lines
+
+    @property
+    def persists(self) -> bool:
+        """Whether the upstream keeps the connection open."""
+        return True

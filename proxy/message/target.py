@@ -61,16 +61,15 @@ def normalize_authority(authority: bytes, scheme: str) -> str:
 
 
 def _read_host(head: RequestHead, scheme: str, local_authority: str) -> str:
-    hosts = head.names.count(b"host")
+    hosts = 1 if head.host is not None else head.names.count(b"host")
     if hosts > 1:
         raise RefusedMessage(ErrorKind.BAD_REQUEST, "more than one Host field")
     if hosts == 0:
         if head.version == (1, 0):
             return local_authority
         raise RefusedMessage(ErrorKind.BAD_REQUEST, "no Host field")
-    host = head.get(b"host") or b""
     try:
-        return normalize_authority(host, scheme)
+        return normalize_authority(head.host or b"", scheme)
     except ValueError as error:
         raise RefusedMessage(ErrorKind.BAD_REQUEST, f"Host: {error}") from None
 

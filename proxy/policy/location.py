@@ -51,10 +51,10 @@ class Locator:
         Raises:
             RefusedMessage: the target or Host is not one that can be read one way.
         """
-        names, target = head.names, head.target
-        if names.count(b"host") != 1:
+        host, target = head.host, head.target
+        if host is None:
             return self._read(head, scheme, local_authority)
-        key = (scheme, head.fields[names.index(b"host")][1], target)
+        key = (scheme, host, target)
         found = self._remembered.get(key)
         if found is None:
             found = self._read(head, scheme, local_authority)

@@ -64,6 +64,8 @@ def decide(
     now: float,
 ) -> TraceDecision:
     """Decide about a request that a rule traces. ``now`` is monotonic seconds."""
+    if head.plain and not preflight:
+        return _start(policy, head, ids, now, NOTHING)
     present = head.present
     drop_baggage = not trusted and BAGGAGE in present and policy.untrusted is not UntrustedAction.CAP
     if preflight:
@@ -91,6 +93,8 @@ def leave(reason: Reason, head: RequestHead, *, trusted: bool, strip: bool) -> T
 
     ``reason`` says which, or that it is a preflight; ``strip`` removes a trusted context too.
     """
+    if head.plain and reason is not Reason.PREFLIGHT:
+        return _UNTRACED[reason]
     present = head.present
     drop_baggage = not trusted and BAGGAGE in present
     if reason is Reason.PREFLIGHT:

@@ -15,7 +15,9 @@ import httptools
 from proxy.exchange import Client, Exchange
 from proxy.message.error import ErrorKind, RefusedMessage
 from proxy.message.framing import Framing, request_framing
-from proxy.message.head import Field, RequestHead
+from proxy.message.head import Field, PlainRequestHead, RequestHead
+from proxy.message.plain import split_plain_request
+from proxy.server.field_callbacks import HTTP_VERSIONS, FieldCallbacks
 from proxy.server.flow_control import EXCHANGE_BUSY, NOT_CONNECTED, PEER_FULL, ReadGate
 from proxy.server.reframe import parse_after_offer
 from proxy.server.relay import Relay
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 #: How long a closed connection is still read, so that the answer is not lost to a reset, seconds.
 LINGER_SECONDS = 2.0
 
-#: As ``get_http_version`` writes them.
-HTTP_VERSIONS = {"1.1": (1, 1), "1.0": (1, 0)}
 #: A tunnel is not what this proxy is for, and TRACE shows a client what others added.
 _REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
 _REQUEST_LINE_START = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
@@ -51,6 +51,8 @@ class DownstreamConnection(asyncio.Protocol):
         "_in_head",
         "_listener",
         "_parser",
+        "_plain",
+        "_plain_parser",
         "_progressed",
         "_queue",
         "_receiving",
@@ -70,7 +72,9 @@ class DownstreamConnection(asyncio.Protocol):
     def __init__(self, plane: "DataPlane", listener: "ListenerFacts") -> None:
         self.plane = plane
         self._listener = listener
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser = httptools.HttpRequestParser(FieldCallbacks(self))
+        self._plain_parser = httptools.HttpRequestParser(self)
+        self._plain: tuple[bytes, bytes] | None = None  # the head that is parsed, where it is plain
         # The bytes from the first one of a message on, and where in them the next head begins.
         self._data = b""
         self._at = 0
@@ -164,7 +168,7 @@ class DownstreamConnection(asyncio.Protocol):
         """Collect the request target, which may come in pieces."""
         self._target += target
 
-    def on_header(self, name: bytes, value: bytes) -> None:
+    def collect_field(self, name: bytes, value: bytes) -> None:
         """Collect a field of the head, or of the trailer section."""
         self._fields.append((name, value))
 
@@ -291,8 +295,13 @@ class DownstreamConnection(asyncio.Protocol):
         else:
             self._data = data if self._receiving is None and type(data) is bytes else b""
             self._at = 0
+        parser = self._parser
+        if self._data and data[-4:] == b"\r\n\r\n" and not self._in_head:
+            self._plain = split_plain_request(self._data)
+            if self._plain is not None:
+                parser = self._plain_parser
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
             if self._in_head:
                 self._check_head_size(self._head_bytes, len(self._target))
             elif self._receiving is not None:
@@ -317,28 +326,47 @@ class DownstreamConnection(asyncio.Protocol):
             RefusedMessage: it is larger than the limits, of another version, or of a method that
                 is not for proxies.
         """
-        parser, fields, target = self._parser, self._fields, self._target
-        self._fields, self._target = [], b""
+        plain, self._plain = self._plain, None
+        target, self._target = self._target, b""
+        if plain is not None:
+            return self._take_plain_head(target, *plain)
+        parser, fields = self._parser, self._fields
+        self._fields = []
         self._in_head = self._head_began = False
         limits = self.plane.limits
         if self._head_bytes > limits.header_bytes or self._head_split:
             size = len(target) + sum([len(name) + len(value) + 4 for name, value in fields])
             self._check_head_size(size, len(target))
         self._head_bytes = 0
-        if len(fields) > limits.headers:
-            raise RefusedMessage(ErrorKind.HEAD_TOO_LARGE, f"the head has more than {limits.headers} fields")
-        version = HTTP_VERSIONS.get(parser.get_http_version())
-        if version is None:
-            raise RefusedMessage(ErrorKind.BAD_REQUEST, "the request is not HTTP/1.1 or HTTP/1.0")
         method = parser.get_method()
-        if method in _REFUSED_METHODS:
-            raise RefusedMessage(ErrorKind.METHOD_NOT_SUPPORTED, f"{method.decode()} is not supported")
+        version = self._check_head(len(fields), parser.get_http_version(), method)
         data, lines = self._data, None
         if data.startswith(method, self._at):
             end = data.index(b"\r\n\r\n", self._at)
             lines = data[data.index(b"\r\n", self._at) : end]
             self._at = end + 4
         return RequestHead(method, target, fields, version, lines)
+
+    def _check_head(self, count: int, version: str, method: bytes) -> tuple[int, int]:
+        if count > self.plane.limits.headers:
+            detail = f"the head has more than {self.plane.limits.headers} fields"
+            raise RefusedMessage(ErrorKind.HEAD_TOO_LARGE, detail)
+        known = HTTP_VERSIONS.get(version)
+        if known is None:
+            raise RefusedMessage(ErrorKind.BAD_REQUEST, "the request is not HTTP/1.1 or HTTP/1.0")
+        if method in _REFUSED_METHODS:
+            raise RefusedMessage(ErrorKind.METHOD_NOT_SUPPORTED, f"{method.decode()} is not supported")
+        return known
+
+    def _take_plain_head(self, target: bytes, lines: bytes, host: bytes) -> RequestHead:
+        self._in_head = self._head_began = False
+        limits, parser = self.plane.limits, self._plain_parser
+        if self._head_bytes > limits.header_bytes:
+            self._check_head_size(len(target) + len(lines), len(target))
+        self._head_bytes = 0
+        count = lines.count(b"\r\n")
+        version = self._check_head(count, parser.get_http_version(), method := parser.get_method())
+        return PlainRequestHead(method, target, lines, host, version)
 
     def _make_exchange(self) -> Exchange:
         plane, client = self.plane, self._client
@@ -379,7 +407,9 @@ class DownstreamConnection(asyncio.Protocol):
         The offer is not passed on, so the bytes that follow are the request's body, and requests.
         """
         receiving = self._receiving
-        self._parser = parse_after_offer(self, receiving.head if receiving is not None else None)
+        self._parser = parse_after_offer(
+            FieldCallbacks(self), receiving.head if receiving is not None else None
+        )
         self._head_bytes = 0
 
     def _refuse_bytes(self, error: httptools.HttpParserError, data: bytes | memoryview) -> None:

@@ -123,7 +123,7 @@ class Relay:
             self._respond(action)
             return
         self._forward = action
-        self._expects = b"expect" in self.head.present
+        self._expects = not self.head.plain and b"expect" in self.head.present
         self._upstream = self._downstream.plane.upstreams[action.upstream]
         self._upstream.acquire(self, now)
         if self.waiting:
@@ -277,8 +277,9 @@ class Relay:
         self._sent_framing = sent = sent_framing(framing, version)
         if sent is Framing.CHUNKED or (
             # What HEAD and 304 say of the body they lack; never with 204, nor to HTTP/1.0 (RFC 9112, 6.1).
-            b"transfer-encoding" in head.present
-            and framing is Framing.NONE
+            framing is Framing.NONE
+            and not head.plain
+            and b"transfer-encoding" in head.present
             and head.status != 204
             and version == (1, 1)
         ):

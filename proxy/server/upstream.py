@@ -13,7 +13,9 @@ import httptools
 
 from proxy.message.error import ErrorKind, RefusedMessage
 from proxy.message.framing import Framing, response_framing
-from proxy.message.head import Field, ResponseHead
+from proxy.message.head import Field, PlainResponseHead, ResponseHead
+from proxy.message.plain import split_plain_response
+from proxy.server.field_callbacks import HTTP_VERSIONS, FieldCallbacks
 from proxy.server.flow_control import PEER_FULL, ReadGate
 
 if TYPE_CHECKING:
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 _LARGE_HEAD = "the response head is larger than"
 
 
-#: As ``get_http_version`` writes them.
-HTTP_VERSIONS = {"1.1": (1, 1), "1.0": (1, 0)}
 #: The start of a response whose head is the first and the last one.
 _FINAL_RESPONSE = re.compile(rb"HTTP/1\.[01] [2-9]")
 
@@ -43,6 +43,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_owner",
         "_parser",
         "_phrase",
+        "_plain",
         "_relay",
         "_response_complete",
         "_reusable",
@@ -55,7 +56,8 @@ class UpstreamConnection(asyncio.Protocol):
     )
     transport: asyncio.Transport
     gate: ReadGate
-    _parser: httptools.HttpResponseParser
+    _parser: httptools.HttpResponseParser | None
+    _plain: bytes | None  # the field lines of the head that is parsed, where it is plain
     _fields: list[Field]
 
     def __init__(self, owner: "Upstream", target: "TargetPool", head_limit: int) -> None:
@@ -78,7 +80,8 @@ class UpstreamConnection(asyncio.Protocol):
     def attach(self, relay: "Relay") -> None:
         """Give the connection to one exchange, until its response is complete."""
         self._relay = relay
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser = None
+        self._plain = None
         self._data = b""
         self._fields = []
         self._phrase = b""
@@ -113,10 +116,15 @@ class UpstreamConnection(asyncio.Protocol):
             return
         started = clock()
         self._silent_bytes += len(data)
+        parser = self._parser
+        if parser is None:
+            self._plain = split_plain_response(data)
+            callbacks = FieldCallbacks(self) if self._plain is None else self
+            parser = self._parser = httptools.HttpResponseParser(callbacks)
         if not self._head_complete:
             self._data += data
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._reusable = False
             if not self._response_complete:
@@ -171,7 +179,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Collect the reason phrase."""
         self._phrase += phrase
 
-    def on_header(self, name: bytes, value: bytes) -> None:
+    def collect_field(self, name: bytes, value: bytes) -> None:
         """Collect a field of the head, or of the trailer section."""
         self._fields.append((name, value))
 
@@ -214,6 +222,10 @@ class UpstreamConnection(asyncio.Protocol):
     def _take_head(self) -> ResponseHead | None:
         """Return the head that is complete; None: it is not one of HTTP/1."""
         parser, data = self._parser, self._data
+        assert parser is not None
+        if self._plain is not None:
+            phrase, self._phrase = self._phrase, b""
+            return PlainResponseHead(parser.get_status_code(), phrase, self._plain)
         version = HTTP_VERSIONS.get(parser.get_http_version())
         status, phrase, fields = parser.get_status_code(), self._phrase, self._fields
         if version is None or status < 100:

@@ -42,7 +42,7 @@ def split_plain_response(data: bytes) -> bytes | None:
     Such a response keeps its connection open and has one Content-Length.
     """
     end = data.find(b"\r\n\r\n")
-    if end < 0 or not data.startswith(b"HTTP/1.1 ") or data[9:10] == b"1":
+    if end < 0 or not data.startswith(b"HTTP/1.1 ") or not b"2" <= data[9:10] <= b"9":
         return None
     start = data.find(b"\r\n")
     lowered = data[start : end + 2].lower()

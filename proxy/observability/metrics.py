@@ -49,21 +49,13 @@ class _Outcome:
     Histograms have fewer labels than there are combinations, so several outcomes share one.
     """
 
-    __slots__ = ("count", "decision", "header_bytes", "overhead", "request", "upstream")
+    __slots__ = ("count", "decision", "header_bytes", "timed")
 
-    def __init__(
-        self,
-        decision: Histogram,
-        overhead: Histogram | None,
-        request: Histogram | None,
-        upstream: Histogram | None,
-    ) -> None:
+    def __init__(self, decision: Histogram, timed: tuple[Histogram, Histogram, Histogram] | None) -> None:
         self.count = 0
         self.header_bytes = 0
         self.decision = decision
-        self.overhead = overhead  # None, and so are the next, where no upstream was asked
-        self.request = request
-        self.upstream = upstream
+        self.timed = timed  # overhead, request and upstream; None where no upstream was asked
 
 
 class Metrics:
@@ -104,12 +96,14 @@ class Metrics:
             outcome.count += 1
             outcome.header_bytes += record.header_bytes
             outcome.decision.observe(record.decision_seconds)
-            if outcome.overhead is not None and record.overhead:
-                outcome.overhead.observe(record.overhead)
-            if outcome.request is not None:
-                outcome.request.observe(record.duration)
-            if outcome.upstream is not None and record.upstream_seconds:
-                outcome.upstream.observe(record.upstream_seconds)
+            timed = outcome.timed
+            if timed is not None:
+                overhead, request, upstream = timed
+                request.observe(record.duration)
+                if record.overhead:
+                    overhead.observe(record.overhead)
+                if record.upstream_seconds:
+                    upstream.observe(record.upstream_seconds)
         if record.error is not None or record.preflight is not None or record.retries:
             self._observe_rare(record)
 
@@ -125,13 +119,12 @@ class Metrics:
         rule, upstream, _, decision, *_ = key
         decided = _histogram(self._decision_seconds, (rule,), catalog.DECISION_SECONDS)
         if not upstream:
-            return _Outcome(decided, None, None, None)
-        return _Outcome(
-            decided,
-            _histogram(self._overhead_seconds, (rule, decision), catalog.OVERHEAD_SECONDS),
-            _histogram(self._request_seconds, (upstream, decision), catalog.REQUEST_SECONDS),
-            _histogram(self._upstream_seconds, (upstream, decision), catalog.UPSTREAM_SECONDS),
-        )
+            return _Outcome(decided, None)
+        labels = (upstream, decision)
+        overhead = _histogram(self._overhead_seconds, (rule, decision), catalog.OVERHEAD_SECONDS)
+        request = _histogram(self._request_seconds, labels, catalog.REQUEST_SECONDS)
+        answered = _histogram(self._upstream_seconds, labels, catalog.UPSTREAM_SECONDS)
+        return _Outcome(decided, (overhead, request, answered))
 
     def _observe_rare(self, record: ExchangeRecord) -> None:
         if record.preflight is not None:

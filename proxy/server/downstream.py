@@ -174,13 +174,13 @@ class DownstreamConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Make an exchange of the head and begin it when its turn has come."""
-        head = self._take_head()
+        plain = self._plain
+        head = self._take_head() if plain is None else self._take_plain_head(*plain)
         if (self.current is not None or self._closing) and self._closes_after_last():
             # It came in the read of a request that ends the connection.
             return
-        framing = request_framing(head)
-        relay = Relay(self, self._make_exchange(), head, framing)
-        self._receiving = relay
+        framing = Framing.NONE if plain is not None else request_framing(head)
+        relay = self._receiving = Relay(self, self._make_exchange(), head, framing)
         if self.current is None:
             self.current = relay
             relay.begin()
@@ -220,9 +220,12 @@ class DownstreamConnection(asyncio.Protocol):
 
     def finish(self, relay: Relay, now: float) -> None:
         """End an exchange whose response is written at ``now``, and turn to the next one."""
-        self._close_exchange(relay, now)
+        self.current = None
+        if self._receiving is relay:
+            self._receiving = None
         plane = self.plane
         limits = plane.limits
+        plane.observe(relay.exchange.close(now - relay.head_at))
         if not relay.persist or (self._eof and not self._queue):
             self.close()
             return
@@ -326,12 +329,8 @@ class DownstreamConnection(asyncio.Protocol):
             RefusedMessage: it is larger than the limits, of another version, or of a method that
                 is not for proxies.
         """
-        plain, self._plain = self._plain, None
-        target, self._target = self._target, b""
-        if plain is not None:
-            return self._take_plain_head(target, *plain)
-        parser, fields = self._parser, self._fields
-        self._fields = []
+        parser, fields, target = self._parser, self._fields, self._target
+        self._fields, self._target = [], b""
         self._in_head = self._head_began = False
         limits = self.plane.limits
         if self._head_bytes > limits.header_bytes or self._head_split:
@@ -358,14 +357,17 @@ class DownstreamConnection(asyncio.Protocol):
             raise RefusedMessage(ErrorKind.METHOD_NOT_SUPPORTED, f"{method.decode()} is not supported")
         return known
 
-    def _take_plain_head(self, target: bytes, lines: bytes, host: bytes) -> RequestHead:
+    def _take_plain_head(self, lines: bytes, host: bytes) -> RequestHead:
+        target = self._target
+        self._target = b""
+        self._plain = None
         self._in_head = self._head_began = False
         limits, parser = self.plane.limits, self._plain_parser
         if self._head_bytes > limits.header_bytes:
             self._check_head_size(len(target) + len(lines), len(target))
         self._head_bytes = 0
-        count = lines.count(b"\r\n")
-        version = self._check_head(count, parser.get_http_version(), method := parser.get_method())
+        method = parser.get_method()
+        version = self._check_head(lines.count(b"\r\n"), parser.get_http_version(), method)
         return PlainRequestHead(method, target, lines, host, version)
 
     def _make_exchange(self) -> Exchange:

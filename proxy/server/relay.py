@@ -127,7 +127,7 @@ class Relay:
         self._upstream = self._downstream.plane.upstreams[action.upstream]
         self._upstream.acquire(self, now)
         if self.waiting:
-            self._hold_unconnected()
+            self._await_connection(self._upstream, now)
 
     def refuse(self, refused: RefusedMessage) -> None:
         """Answer with an error: at once where it is this request's turn, else in its turn.
@@ -254,9 +254,11 @@ class Relay:
         self.unsent = [] if self._replay is None else list(self._replay)
         self.request_sent = False
         self._downstream.gate.release(PEER_FULL)
-        upstream.acquire(self, clock(), fresh=True)
-        self._hold_unconnected()
-        self.write_upstream(clock())
+        now = clock()
+        upstream.acquire(self, now, fresh=True)
+        if self.waiting:
+            self._await_connection(upstream, now)
+        self.write_upstream(now)
 
     # The response, from the upstream connection.
 
@@ -399,9 +401,10 @@ class Relay:
         """Whether all that was sent of the request is at hand and may be sent twice."""
         return self.method in IDEMPOTENT and (self.framing is Framing.NONE or self._replay is not None)
 
-    def _hold_unconnected(self) -> None:
-        """Read no more of the request while there is nothing to write it to."""
-        if self.waiting and self.framing is not Framing.NONE and not self.request_complete:
+    def _await_connection(self, upstream: "Upstream", now: float) -> None:
+        """Bound the wait, and read no more of the request while there is nothing to write it to."""
+        self._downstream.deadline = now + upstream.response_timeout
+        if self.framing is not Framing.NONE and not self.request_complete:
             self._downstream.gate.hold(NOT_CONNECTED)
 
     def _leave_upstream(self) -> None:

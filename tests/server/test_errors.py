@@ -522,14 +522,17 @@ async def test_an_overload_that_refuses_a_body_leaves_the_next_request_alone(sta
 
 
 async def test_a_request_that_waits_too_long_is_a_503(start: Start) -> None:
-    wire = await start(upstream="pool: {max_connections: 1}")
+    wire = await start(upstream="pool: {max_connections: 1}, timeouts: {response: 30s}")
     first, second = await wire.connect(), await wire.connect()
     upstream, _ = await wire.forward(first, GET)
     await upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
     await first.head()
     await second.send(GET)
     await wire.turns()
-    wire.late(59)
+    wire.late(29)
+    await wire.turns()
+    assert second.quiet
+    wire.late(31)
     await expect_error(second, 503, "overload", closes=False)
 
 

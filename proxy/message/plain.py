@@ -14,6 +14,7 @@ _MARKED_IN_REQUEST = re.compile(rb"\n(?:x[-_][bdf]|tr|te:|b[3a]|con|kee|pro|upg|
 _MARKED_IN_RESPONSE = re.compile(
     rb"\n(connection|content-length|keep-alive|proxy-connection|te|transfer-encoding|upgrade):"
 )
+_FIRST_LETTER = ord("A")
 _KEPT_ALIVE = b"\r\nconnection: keep-alive\r\n"
 
 
@@ -23,7 +24,7 @@ def split_plain_request(data: bytes) -> tuple[bytes, bytes] | None:
     Such a request has no body: what announces one is a mark.
     """
     end = len(data) - 4
-    if data.find(b"\r\n\r\n") != end or not data[:1].isalpha():
+    if data.find(b"\r\n\r\n") != end or end <= 0 or data[0] < _FIRST_LETTER:
         return None
     start = data.find(b"\r\n")
     lowered = data[start:end].lower()
@@ -36,8 +37,8 @@ def split_plain_request(data: bytes) -> tuple[bytes, bytes] | None:
     return lines, value.strip(OWS)
 
 
-def split_plain_response(data: bytes) -> bytes | None:
-    """Return the field lines for the client, where ``data`` begins with a final response with a plain head.
+def split_plain_response(data: bytes) -> tuple[bytes, bytes] | None:
+    """Return reason phrase and field lines for the client, where ``data`` begins with a plain final response.
 
     Such a response keeps its connection open and has one Content-Length.
     """
@@ -47,12 +48,13 @@ def split_plain_response(data: bytes) -> bytes | None:
     start = data.find(b"\r\n")
     lowered = data[start : end + 2].lower()
     marks = _MARKED_IN_RESPONSE.findall(lowered)
+    phrase = data[13:start]
     if marks == [b"content-length"]:
-        return data[start:end]
+        return phrase, data[start:end]
     if len(marks) != 2 or b"content-length" not in marks:
         return None
     line = lowered.find(_KEPT_ALIVE)
     if line < 0:
         return None
     line += start
-    return data[start:line] + data[line + len(_KEPT_ALIVE) - 2 : end]
+    return phrase, data[start:line] + data[line + len(_KEPT_ALIVE) - 2 : end]

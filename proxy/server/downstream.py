@@ -180,7 +180,11 @@ class DownstreamConnection(asyncio.Protocol):
             # It came in the read of a request that ends the connection.
             return
         framing = Framing.NONE if plain is not None else request_framing(head)
-        relay = self._receiving = Relay(self, self._make_exchange(), head, framing)
+        plane, client = self.plane, self._client
+        if client is None or client.policy is not plane.policy:
+            client = self._identify()
+        exchange = Exchange(client, plane.ids, plane.wall_clock())
+        relay = self._receiving = Relay(self, exchange, head, framing)
         if self.current is None:
             self.current = relay
             relay.begin()
@@ -370,12 +374,6 @@ class DownstreamConnection(asyncio.Protocol):
         version = self._check_head(lines.count(b"\r\n"), parser.get_http_version(), method)
         return PlainRequestHead(method, target, lines, host, version)
 
-    def _make_exchange(self) -> Exchange:
-        plane, client = self.plane, self._client
-        if client is None or client.policy is not plane.policy:
-            client = self._identify()
-        return Exchange(client, plane.ids, plane.wall_clock())
-
     def _identify(self) -> Client:
         transport, listener = self._transport, self._listener
         self._client = client = Client(
@@ -433,7 +431,8 @@ class DownstreamConnection(asyncio.Protocol):
         receiving, self._receiving = self._receiving, None
         if receiving is None:
             head = RequestHead(b"", b"", [], (1, 1))
-            receiving = Relay(self, self._make_exchange(), head, Framing.NONE)
+            exchange = Exchange(self._identify(), self.plane.ids, self.plane.wall_clock())
+            receiving = Relay(self, exchange, head, Framing.NONE)
             if self.current is None:
                 self.current = receiving
             else:

@@ -12,7 +12,7 @@ HTTP_VERSIONS = {"1.1": (1, 1), "1.0": (1, 0)}
 
 
 class Connection(Protocol):
-    """The callbacks of a connection; ``on_url`` and ``on_status`` are for one direction each."""
+    """The callbacks of a connection; one has ``on_url`` too, the other ``collect_phrase``."""
 
     def collect_field(self, name: bytes, value: bytes) -> None:
         """Take a field of a head or of a trailer section."""
@@ -42,7 +42,7 @@ class FieldCallbacks:
         self.on_headers_complete = connection.on_headers_complete
         self.on_body = connection.on_body
         self.on_message_complete = connection.on_message_complete
-        for start_line in ("on_url", "on_status"):
-            callback = getattr(connection, start_line, None)
+        for name, collect in (("on_url", "on_url"), ("on_status", "collect_phrase")):
+            callback = getattr(connection, collect, None)
             if callback is not None:
-                setattr(self, start_line, callback)
+                setattr(self, name, callback)

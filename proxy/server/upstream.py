@@ -44,6 +44,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_parser",
         "_phrase",
         "_plain",
+        "_plain_parser",
         "_relay",
         "_response_complete",
         "_reusable",
@@ -57,7 +58,7 @@ class UpstreamConnection(asyncio.Protocol):
     transport: asyncio.Transport
     gate: ReadGate
     _parser: httptools.HttpResponseParser | None
-    _plain: bytes | None  # the field lines of the head that is parsed, where it is plain
+    _plain: tuple[bytes, bytes] | None  # phrase and field lines of the head that is parsed, where it is plain
     _fields: list[Field]
 
     def __init__(self, owner: "Upstream", target: "TargetPool", head_limit: int) -> None:
@@ -74,6 +75,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._framing = Framing.NONE
         self._silent_bytes = 0
         self._data = b""
+        self._plain_parser: httptools.HttpResponseParser | None = None
 
     # The pool's side.
 
@@ -118,9 +120,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._silent_bytes += len(data)
         parser = self._parser
         if parser is None:
-            self._plain = split_plain_response(data)
-            callbacks = FieldCallbacks(self) if self._plain is None else self
-            parser = self._parser = httptools.HttpResponseParser(callbacks)
+            plain = self._plain = split_plain_response(data)
+            parser = self._parser = self._make_parser() if plain is None else self._take_plain_parser()
         if not self._head_complete:
             self._data += data
         try:
@@ -175,7 +176,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._response_complete:
             self._reusable = False
 
-    def on_status(self, phrase: bytes) -> None:
+    def collect_phrase(self, phrase: bytes) -> None:
         """Collect the reason phrase."""
         self._phrase += phrase
 
@@ -214,18 +215,27 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Note the end of the response; an interim one has no body."""
+        if self._plain is not None:
+            # It knows that this response ended, which it does not of one to HEAD: it can read the next.
+            self._plain_parser = self._parser
         if self._interim:
             self._interim = False
         elif self._relay is not None and not self._response_complete:
             self._complete(self._relay, self._fields)
+
+    def _make_parser(self) -> httptools.HttpResponseParser:
+        return httptools.HttpResponseParser(FieldCallbacks(self))
+
+    def _take_plain_parser(self) -> httptools.HttpResponseParser:
+        parser, self._plain_parser = self._plain_parser, None
+        return parser or httptools.HttpResponseParser(self)
 
     def _take_head(self) -> ResponseHead | None:
         """Return the head that is complete; None: it is not one of HTTP/1."""
         parser, data = self._parser, self._data
         assert parser is not None
         if self._plain is not None:
-            phrase, self._phrase = self._phrase, b""
-            return PlainResponseHead(parser.get_status_code(), phrase, self._plain)
+            return PlainResponseHead(parser.get_status_code(), *self._plain)
         version = HTTP_VERSIONS.get(parser.get_http_version())
         status, phrase, fields = parser.get_status_code(), self._phrase, self._fields
         if version is None or status < 100:

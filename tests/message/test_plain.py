@@ -50,10 +50,17 @@ def test_what_is_no_plain_request(data: bytes) -> None:
 
 def test_a_plain_response_keeps_its_lines_but_for_keep_alive() -> None:
     length = (b"Content-Length", b"4")
-    assert split_plain_response(response(length, (b"a", b"b"))) == b"\r\nContent-Length: 4\r\na: b"
+    plain = (b"OK", b"\r\nContent-Length: 4\r\na: b")
+    assert split_plain_response(response(length, (b"a", b"b"))) == plain
     kept = (b"Connection", b"keep-alive")
     for fields in ((kept, length, (b"a", b"b")), (length, kept, (b"a", b"b")), (length, (b"a", b"b"), kept)):
-        assert split_plain_response(response(*fields)) == b"\r\nContent-Length: 4\r\na: b"
+        assert split_plain_response(response(*fields)) == plain
+
+
+@pytest.mark.parametrize("phrase", [b"", b" ", b" Not  So \xff"], ids=["none", "empty", "odd"])
+def test_a_plain_response_keeps_its_phrase(phrase: bytes) -> None:
+    plain = split_plain_response(response((b"Content-Length", b"4"), start=b"HTTP/1.1 404" + phrase))
+    assert plain == (phrase[1:], b"\r\nContent-Length: 4")
 
 
 @pytest.mark.parametrize(

@@ -180,3 +180,23 @@ async def test_offers_with_bodies_behind_one_another(wire: Wire) -> None:
         await upstream.send(OK)
         assert (await client.answer())[1] == b"ok"
     assert len(wire.records) == 6
+
+
+async def test_a_plain_answer_behind_one_to_head_is_read_from_its_start(wire: Wire) -> None:
+    client, upstream = await wire.reach()
+    for request, answer in (
+        (b"HEAD / HTTP/1.1\r\nHost: a.test\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"),
+        (GET, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        (GET, OK),
+        (GET, b"HTTP/1.1 204 None\r\nContent-Length: 0\r\n\r\n"),
+        (GET, OK),
+    ):
+        await client.send(request)
+        await upstream.head()
+        await upstream.send(answer)
+        head = await client.head()
+        assert head.startswith(answer.partition(b"\r\n")[0])
+        if answer is OK:
+            assert await client.exactly(2) == b"ok"
+        elif b"chunked" in answer:
+            assert await client.chunked() == (b"", b"")

@@ -120,6 +120,8 @@ class DownstreamConnection(asyncio.Protocol):
         behind = self._feed(data)
         while behind and not self._closing:
             behind = self._feed(behind)
+        if not self._in_head:
+            self._data = b""  # or an idle connection would keep the last read
         relay = self.current
         if relay is not None and relay.unsent:
             relay.write_upstream(started)

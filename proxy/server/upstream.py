@@ -234,6 +234,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Return the head that is complete; None: it is not one of HTTP/1."""
         parser, data = self._parser, self._data
         assert parser is not None
+        self._data = b""
         if self._plain is not None:
             return PlainResponseHead(parser.get_status_code(), *self._plain)
         version = HTTP_VERSIONS.get(parser.get_http_version())
@@ -242,7 +243,6 @@ class UpstreamConnection(asyncio.Protocol):
             return None
         self._fields = []
         self._phrase = b""
-        self._data = b""
         lines = None
         if _FINAL_RESPONSE.match(data):
             # Not behind an interim head: all that came begins with this one.

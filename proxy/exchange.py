@@ -260,7 +260,7 @@ class Exchange:
         if preflight:
             rule = policy.locator.match_preflight(location, cors.get_requested_method(head))
         else:
-            rule = policy.locator.match(location, head)
+            rule = location.rule if policy.rules.by_url_alone else policy.locator.match(location, head)
         trace = record.trace = self._decide(rule, head, preflight, now)
         if trace.decision is Decision.REJECTED:
             return self.fail(ErrorKind.INVALID_CONTEXT, f"the trace context is refused: {trace.fault}")

@@ -162,8 +162,8 @@ class DownstreamConnection(asyncio.Protocol):
 
     # httptools callbacks
 
-    def on_message_begin(self) -> None:
-        """Note the first byte of a request."""
+    def begin_message(self) -> None:
+        """Note the first byte of a request; a plain one comes whole."""
         self._in_head = self._head_began = True
 
     def on_url(self, target: bytes) -> None:

@@ -1,7 +1,8 @@
 """What a wire parser calls where every field is wanted one by one.
 
 httptools makes two objects and a call for each field, which plain heads (``message.plain``) do
-without: connections have no ``on_header`` of their own, and parsers for all other heads get these.
+without: connections have no ``on_header`` of their own, nor other callbacks that only heads in
+pieces need, and parsers for all other heads get these.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,7 @@ class Connection(Protocol):
     def collect_field(self, name: bytes, value: bytes) -> None:
         """Take a field of a head or of a trailer section."""
 
-    def on_message_begin(self) -> None:
+    def begin_message(self) -> None:
         """Take the first byte of a message."""
 
     def on_headers_complete(self) -> None:
@@ -38,7 +39,7 @@ class FieldCallbacks:
 
     def __init__(self, connection: Connection) -> None:
         self.on_header = connection.collect_field
-        self.on_message_begin = connection.on_message_begin
+        self.on_message_begin = connection.begin_message
         self.on_headers_complete = connection.on_headers_complete
         self.on_body = connection.on_body
         self.on_message_complete = connection.on_message_complete

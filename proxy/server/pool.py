@@ -49,6 +49,7 @@ class Upstream:
         "_open",
         "_pending",
         "_pool_idle_timeout",
+        "_surely_fresh",
         "_targets",
         "_tls",
         "changes_host",
@@ -81,6 +82,7 @@ class Upstream:
         self.idle_timeout = settings.timeouts.idle
         self._pool_idle_timeout = settings.pool.idle_timeout
         self._max_idle = settings.pool.max_idle
+        self._surely_fresh = min(FRESH_SECONDS, settings.pool.idle_timeout)
         self.retries = settings.retries
         self.on_wait = on_wait
         self.closed = False
@@ -100,8 +102,14 @@ class Upstream:
         """
         targets = self._targets
         target = targets[0] if len(targets) == 1 else self._choose_target()
-        if target.idle and not fresh:
-            connection = self._take_idle(target, relay, now)
+        idle = target.idle
+        if idle and not fresh:
+            latest = idle[-1]
+            connection: UpstreamConnection | None
+            if now - latest.idle_since < self._surely_fresh and not latest.transport.is_closing():
+                connection = idle.pop()
+            else:
+                connection = self._take_idle(target, relay, now)
             if connection is not None:
                 connection.attach(relay)
                 relay.attach(connection)

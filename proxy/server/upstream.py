@@ -176,6 +176,8 @@ class UpstreamConnection(asyncio.Protocol):
         if self._response_complete:
             self._reusable = False
 
+    begin_message = on_message_begin
+
     def collect_phrase(self, phrase: bytes) -> None:
         """Collect the reason phrase."""
         self._phrase += phrase

@@ -43,8 +43,6 @@ PROTECTED = CONTEXT_FIELDS | {
 }
 #: Names that no other field may come close to, see ``_disguised``.
 GUARDED = PROTECTED | HOP_BY_HOP | {b"content-length", b"forwarded"}
-#: Every field that may be taken from a request, whoever names it.
-REMOVABLE = GUARDED - {b"host", b"content-length"}
 #: The status of an exchange whose client left before an answer began (as nginx logs it).
 CLIENT_CLOSED_REQUEST = 499
 #: The rule label of requests that no rule matches.
@@ -260,7 +258,7 @@ class Exchange:
         if preflight:
             rule = policy.locator.match_preflight(location, cors.get_requested_method(head))
         else:
-            rule = location.rule if policy.rules.by_url_alone else policy.locator.match(location, head)
+            rule = policy.locator.match(location, head)
         trace = record.trace = self._decide(rule, head, preflight, now)
         if trace.decision is Decision.REJECTED:
             return self.fail(ErrorKind.INVALID_CONTEXT, f"the trace context is refused: {trace.fault}")

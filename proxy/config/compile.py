@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
 
 from proxy.config.cors import Cors
 from proxy.config.rule import Inject, MatchSettings, ResponseSettings, RuleSettings, SampleBySettings
@@ -50,11 +49,6 @@ def compile_policy(
 def rule_name(rule: RuleSettings, index: int) -> str:
     """Return the name of the rule at ``index``, counted from 0."""
     return rule.name or f"rule-{index + 1}"
-
-
-def with_rate(policy: TracingPolicy, rate: Decimal) -> TracingPolicy:
-    """Return a policy that samples at another rate."""
-    return replace(policy, sampler=Sampler(rate, policy.sampler.by))
 
 
 def _secret(tracing: Tracing, given: bytes | None) -> bytes:

@@ -169,13 +169,6 @@ class Metrics:
         ):
             yield _counter_family(metric, counts)
 
-    def requests_by_rule(self) -> Mapping[str, int]:
-        """Return how many requests each rule got."""
-        totals: Counter[str] = Counter()
-        for key, outcome in self._outcomes.copy().items():
-            totals[key[0]] += outcome.count
-        return totals
-
     def _outcome_families(self) -> Iterator[Family]:
         requests: Counter[_Labels] = Counter()
         decisions: Counter[_Labels] = Counter()

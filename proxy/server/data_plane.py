@@ -1,6 +1,7 @@
 """What the connections of one worker share, and the sweep that ends what took too long."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from proxy.tracecontext.ids import IdSource
 
 if TYPE_CHECKING:
     from proxy.server.downstream import DownstreamConnection
+
+_LOG = logging.getLogger(__name__)
 
 #: How often deadlines are looked at, seconds: no timeout is finer.
 SWEEP_SECONDS = 0.25
@@ -32,14 +35,12 @@ class ListenerFacts:
 class DataPlane:
     """One worker's policy, limits, upstreams and open connections.
 
-    ``observe`` takes the record of every exchange once it ended. A reload replaces policy, limits
-    and upstreams at once; exchanges in flight keep what they began with.
+    ``observe`` takes the record of every exchange once it ended.
     """
 
     __slots__ = (
         "_date",
         "_date_second",
-        "_retired",
         "connections",
         "draining",
         "ids",
@@ -66,16 +67,8 @@ class DataPlane:
         self.wall_clock = time.time
         self.connections: set[DownstreamConnection] = set()
         self.draining = False
-        self._retired: list[Upstream] = []
         self._date = b""
         self._date_second = 0
-
-    def replace(self, policy: Policy, limits: Limits, upstreams: Mapping[str, Upstream]) -> None:
-        """Use another config from the next request on."""
-        for upstream in self.upstreams.values():
-            upstream.close()
-            self._retired.append(upstream)
-        self.policy, self.limits, self.upstreams = policy, limits, upstreams
 
     def http_date(self) -> bytes:
         """Return the time for a Date field."""
@@ -94,10 +87,12 @@ class DataPlane:
     def sweep(self, now: float) -> None:
         """Act on every deadline that passed."""
         for connection in [late for late in self.connections if late.deadline < now]:
-            connection.expire(now)
+            try:
+                connection.expire(now)
+            except Exception:  # the last resort: without the sweep, no timeout would hold any more
+                _LOG.exception("a timeout could not be acted on; the others go on")
         for upstream in self.upstreams.values():
             upstream.sweep(now)
-        self._retired = [upstream for upstream in self._retired if upstream.connections]
 
     def drain(self) -> None:
         """Tell every client to go: idle connections close now, the others after their answer."""

@@ -194,7 +194,7 @@ class UpstreamConnection(asyncio.Protocol):
         head = self._take_head()
         if head is None:
             raise RefusedMessage(ErrorKind.UPSTREAM_PROTOCOL, "the response is not HTTP/1")
-        if self._silent_bytes > self._limit and _size(head) > self._limit:
+        if self._silent_bytes > self._limit and len(head.lines) > self._limit:
             raise RefusedMessage(ErrorKind.UPSTREAM_PROTOCOL, f"{_LARGE_HEAD} header_bytes")
         if head.status < 200:
             self._receive_interim(relay, head)
@@ -285,7 +285,3 @@ class UpstreamConnection(asyncio.Protocol):
         self._relay = None
         self.transport.abort()
         relay.lose_upstream(kind, detail, answered=True)
-
-
-def _size(head: ResponseHead) -> int:
-    return sum([len(name) + len(value) + 4 for name, value in head.fields])

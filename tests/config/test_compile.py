@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from proxy.config.compile import compile_policy, with_rate
+from proxy.config.compile import compile_policy
 from proxy.config.load import LoadedConfig
 from proxy.exchange import Policy
 from proxy.message.forwarding import XForwarded
@@ -168,8 +168,3 @@ forwarded: {x_forwarded: replace, trusted_proxies: [192.168.0.0/16]}
 def test_without_a_default_upstream_there_is_none(load: Callable[..., LoadedConfig]) -> None:
     config = load("upstreams: {b: {targets: [http://b]}}").config
     assert compile_policy(config, unexpected).default_upstream is None
-
-
-def test_another_rate_keeps_what_it_is_decided_on(policy_of: Compile) -> None:
-    tracing = with_rate(policy_of(SECTION).tracing, Decimal(3))
-    assert (tracing.sampler.rate, tracing.sampler.by) == (Decimal(3), SampleBy(header=b"x-session"))

@@ -173,13 +173,6 @@ def test_bytes_preflights_retries_and_matcher_errors_count(make_record: MakeReco
     assert series["traceward_matcher_errors_total{rule=api}"] == 1
 
 
-def test_requests_by_rule_sums_over_everything_else(make_record: MakeRecord) -> None:
-    metrics = Metrics()
-    for record in (make_record(), make_record(status=500), make_record(rule="shop")):
-        metrics.observe(record)
-    assert dict(metrics.requests_by_rule()) == {"api": 2, "shop": 1}
-
-
 def test_gauges_and_the_build_come_with_every_scrape() -> None:
     registry = CollectorRegistry()
     registry.register(MetricsCollector(Metrics(), lambda: [(catalog.SAMPLE_RATE, {("api",): 12.5})]))

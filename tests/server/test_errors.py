@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from proxy.server.downstream import DownstreamConnection
 from tests.server.conftest import GET, OK, Peer, Start, Wire, fields_of
 
 
@@ -306,6 +307,30 @@ async def test_a_head_that_does_not_come_in_time_is_a_408(wire: Wire) -> None:
     assert client.quiet
     wire.late(11)
     await expect_error(client, 408, "request_timeout", closes=True)
+
+
+async def test_a_timeout_that_cannot_be_acted_on_keeps_no_other_from_it(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clients = [await wire.connect() for _ in range(3)]
+    for client in clients:
+        await client.send(GET[:10])
+    await wire.turns()
+    expire = DownstreamConnection.expire
+    calls: list[DownstreamConnection] = []
+
+    def break_once(connection: DownstreamConnection, now: float) -> None:
+        calls.append(connection)
+        if len(calls) == 1:
+            raise ValueError("a bug")
+        expire(connection, now)
+
+    monkeypatch.setattr(DownstreamConnection, "expire", break_once)
+    wire.late(11)
+    wire.late(11)
+    for client in clients:
+        await expect_error(client, 408, "request_timeout", closes=True)
+    assert caplog.messages == ["a timeout could not be acted on; the others go on"]
 
 
 async def test_a_head_that_comes_slowly_gets_no_more_time(wire: Wire) -> None:

@@ -227,17 +227,17 @@ class ExchangeRecord:
         return self.tracing.trace_url.replace("{trace_id}", trace_id)
 
 
-class Exchange:
-    """One request and its response."""
+class Exchange(ExchangeRecord):
+    """One request and its response: the record of it that grows until it is closed."""
 
-    __slots__ = ("_asked", "_client", "_head", "_ids", "record")
+    __slots__ = ("_asked", "_client", "_head", "_ids")
 
     def __init__(self, client: Client, ids: IdSource, started: float) -> None:
         self._client = client
         self._ids = ids
         self._head: RequestHead | None = None
         self._asked: Sequence[bytes] = ()  # the trace headers that a preflight asked for
-        self.record = ExchangeRecord(started, client.peer)
+        ExchangeRecord.__init__(self, started, client.peer)
 
     def receive_request(self, head: RequestHead, now: float) -> Forward | Respond:
         """Decide about a request; ``now`` is monotonic seconds.
@@ -245,31 +245,31 @@ class Exchange:
         Raises:
             RefusedMessage: the target or Host is not one that can be read one way.
         """
-        client, record = self._client, self.record
+        client = self._client
         policy = client.policy
         scheme = client.scheme
         if client.proxy and not head.plain:
             scheme = client_scheme(head, scheme, True)
         location = policy.locator.locate(head, scheme, client.authority)
         self._head = head
-        record.method = head.method
-        record.url = location.url
+        self.method = head.method
+        self.url = location.url
         preflight = head.method == b"OPTIONS" and cors.is_preflight(head)
         if preflight:
             rule = policy.locator.match_preflight(location, cors.get_requested_method(head))
         else:
             rule = policy.locator.match(location, head)
-        trace = record.trace = self._decide(rule, head, preflight, now)
+        trace = self.trace = self._decide(rule, head, preflight, now)
         if trace.decision is Decision.REJECTED:
             return self.fail(ErrorKind.INVALID_CONTEXT, f"the trace context is refused: {trace.fault}")
         if preflight and policy.cors.mode is CorsMode.ANSWER:
             answer = cors.answer_preflight(policy.cors, head, self._trace_names())
-            record.preflight = answer.outcome
+            self.preflight = answer.outcome
             return Respond(204, answer.fields)
         upstream = location.upstream
         if upstream is None:
             return self.fail(ErrorKind.NO_ROUTE, f"no route leads from {location.url} to an upstream")
-        record.upstream = upstream
+        self.upstream = upstream
         lines = self._upstream_lines(head, trace)
         if preflight:
             lines = self._forward_preflight(head, lines)
@@ -282,21 +282,21 @@ class Exchange:
     def receive_response(self, head: ResponseHead) -> bytes:
         """Return the field lines of the final response for the client; framing is the sender's."""
         lines = head.lines if head.plain else head.lines_without(hop_by_hop(head))
-        request, record = self._head, self.record
+        request = self._head
         if request is None:
             return lines
-        if record.preflight is None:
+        if self.preflight is None:
             return self._amend(request, lines)
         if self._asked:
-            fields, record.preflight = cors.augment_response(request, self._asked, parse_fields(lines))
+            fields, self.preflight = cors.augment_response(request, self._asked, parse_fields(lines))
             return encode_lines(fields)
         return lines
 
     def fail(self, kind: ErrorKind, detail: str) -> Respond:
         """Return the answer for an error of our own."""
         status = STATUS[kind]
-        self.record.error = kind
-        body = {"error": kind, "status": status, "detail": detail, "trace_id": self.record.trace_id}
+        self.error = kind
+        body = {"error": kind, "status": status, "detail": detail, "trace_id": self.trace_id}
         fields: list[Field] = [(b"Content-Type", b"application/json")]
         if kind in RETRIABLE:
             fields.append((b"Retry-After", b"%d" % RETRY_AFTER_SECONDS))
@@ -306,18 +306,18 @@ class Exchange:
 
     def close(self, duration: float) -> ExchangeRecord:
         """Return the record of the exchange, which took so many seconds."""
-        record = self.record
-        record.duration = duration
-        record.status = record.status or CLIENT_CLOSED_REQUEST
-        return record
+        self.duration = duration
+        if not self.status:
+            self.status = CLIENT_CLOSED_REQUEST
+        return self
 
     def _decide(self, rule: Rule | None, head: RequestHead, preflight: bool, now: float) -> TraceDecision:
-        client, record = self._client, self.record
+        client = self._client
         trusted = client.believes(head) if client.proxy else client.trusted
         if rule is not None:
-            record.rule = rule.name
-            record.matched = True
-            tracing = record.tracing = rule.tracing
+            self.rule = rule.name
+            self.matched = True
+            tracing = self.tracing = rule.tracing
             if tracing is not None:
                 return propagation.decide(
                     tracing, head, trusted=trusted, preflight=preflight, ids=self._ids, now=now
@@ -347,15 +347,15 @@ class Exchange:
             lines = b"\r\nHost: %b%b" % (client.authority.encode("ascii"), lines)
         if not trace.add and not trace.remove:
             return lines
-        self.record.header_bytes = _grown(head, trace)
+        self.header_bytes = _grown(head, trace)
         return lines + encode_lines(trace.add)
 
     def _trace_names(self) -> Sequence[bytes]:
-        return cors.get_trace_names(self.record.tracing or self._client.policy.tracing)
+        return cors.get_trace_names(self.tracing or self._client.policy.tracing)
 
     def _forward_preflight(self, head: RequestHead, lines: bytes) -> bytes:
         """Leave the CORS to the upstream, but for the trace headers."""
-        self.record.preflight = PreflightOutcome.FORWARDED
+        self.preflight = PreflightOutcome.FORWARDED
         if self._client.policy.cors.mode is not CorsMode.AUGMENT:
             return lines
         change = cors.augment_request(head, self._trace_names())
@@ -367,14 +367,13 @@ class Exchange:
 
     def _amend(self, head: RequestHead, lines: bytes) -> bytes:
         """Add to a response, or to an error, what tells the client its trace, and what CORS needs."""
-        record = self.record
         told: list[Field] = []
         policy = self._client.policy.cors
-        if record.trace is not None and record.tracing is not None and record.tracing.response.tells:
-            told = propagation.response_fields(record.tracing, record.trace)
+        if self.trace is not None and self.tracing is not None and self.tracing.response.tells:
+            told = propagation.response_fields(self.tracing, self.trace)
         if not told and policy.mode is not CorsMode.ANSWER:
             return lines
-        shown = record.tracing.response if told and record.tracing is not None else None
+        shown = self.tracing.response if told and self.tracing is not None else None
         return encode_lines(cors.amend_response(policy, head, parse_fields(lines) + told, shown))
 
 

@@ -95,8 +95,7 @@ def explain(policy: Policy, question: Question, ids: IdSource, now: float) -> Ex
     _check_wire(head)
     exchange = Exchange(Client(policy, scheme, question.client), ids, now)
     action = exchange.receive_request(head, now)
-    record = exchange.record
-    trace = record.trace
+    trace = exchange.trace
     assert trace is not None  # receive_request raises before it, or decides
     if isinstance(action, Forward):
         answer = parse_fields(exchange.receive_response(ResponseHead(200, b"OK", [])))
@@ -104,21 +103,21 @@ def explain(policy: Policy, question: Question, ids: IdSource, now: float) -> Ex
     else:
         upstream, sent, answer, status = None, [], action.fields, action.status
     return Explanation(
-        url=record.url,
-        matched=record.matched,
-        rule=record.rule if record.matched else None,
+        url=exchange.url,
+        matched=exchange.matched,
+        rule=exchange.rule if exchange.matched else None,
         decision=trace.decision,
         reason=trace.reason,
         context=trace.context,
         fault=trace.fault,
-        trace_id=record.trace_id,
-        trace_url=record.trace_url,
+        trace_id=exchange.trace_id,
+        trace_url=exchange.trace_url,
         request=fields,
         upstream=upstream,
         upstream_headers=sent,
         response_headers=answer,
         status=status,
-        other_scheme_rule=None if record.matched else _match_other_scheme(policy, record.url, head),
+        other_scheme_rule=None if exchange.matched else _match_other_scheme(policy, exchange.url, head),
     )
 
 

@@ -8,6 +8,7 @@ does not.
 from collections.abc import Set
 from typing import Any, ClassVar
 
+from proxy.message.encode import encode_response_head
 from proxy.message.lines import Field, encode_lines, parse_fields
 
 __all__ = [
@@ -29,25 +30,35 @@ _KEEP_ALIVE = frozenset({b"keep-alive", b"Keep-Alive"})
 class Head:
     """Fields beside their lower-case names, so that nothing lower-cases a name twice.
 
-    ``version`` is (1, 0) or (1, 1). ``lines`` are the same fields as they came, where that is known.
+    ``lines`` are the same fields as bytes, each with the CRLF before it; as they came where they
+    came in one piece. What of the two was not given is made from the other when it is asked for.
+    ``version`` is (1, 0) or (1, 1).
     """
 
-    __slots__ = ("_lines", "fields", "names", "present", "version")
+    __slots__ = ("fields", "lines", "names", "present", "version")
 
     fields: list[Field]
+    lines: bytes
     names: list[bytes]
     present: set[bytes]
     version: tuple[int, int]
-    _lines: bytes | None
     #: Whether no field is one that is read here (``message.plain``).
     plain: ClassVar[bool] = False
 
-    @property
-    def lines(self) -> bytes:
-        """The field lines, each with the CRLF before it; as they came where they came in one piece."""
-        if self._lines is None:
-            self._lines = encode_lines(self.fields)
-        return self._lines
+    def __getattr__(self, name: str) -> Any:
+        """Make what is asked for and not yet there."""
+        if name == "lines":
+            self.lines = encode_lines(self.fields)
+        elif name in ("fields", "names", "present"):
+            self.fields = parse_fields(self.lines)
+            self._name()
+        else:
+            raise AttributeError(name)
+        return getattr(self, name)
+
+    def _name(self) -> None:
+        self.names = [name.lower() for name, _ in self.fields]
+        self.present = set(self.names)
 
     def lines_without(self, gone: Set[bytes]) -> bytes:
         """Return the field lines but for those whose lower-case name is in ``gone``."""
@@ -121,9 +132,10 @@ class RequestHead(Head):
         self.target = target
         self.version = version
         self.fields = fields
-        self._lines = lines
-        names = self.names = [name.lower() for name, _ in fields]
-        self.present = set(names)
+        if lines is not None:
+            self.lines = lines
+        self._name()
+        names = self.names
         self.host = None
         if names.count(b"host") == 1:
             self.host = fields[names.index(b"host")][1].strip(OWS)
@@ -146,19 +158,13 @@ class ResponseHead(Head):
         self.phrase = phrase
         self.version = version
         self.fields = fields
-        self._lines = lines
-        names = self.names = [name.lower() for name, _ in fields]
-        self.present = set(names)
+        if lines is not None:
+            self.lines = lines
+        self._name()
 
-
-def _read_plain(head: Head, name: str) -> Any:
-    """Split a plain head into fields for whoever asks for one; ``__getattr__`` of the two below."""
-    if name not in ("fields", "names", "present"):
-        raise AttributeError(name)
-    head.fields = parse_fields(head.lines)
-    head.names = [field[0].lower() for field in head.fields]
-    head.present = set(head.names)
-    return getattr(head, name)
+    def encode(self, lines: bytes) -> bytes:
+        """Return the head as bytes, with these field lines."""
+        return encode_response_head(self.status, self.phrase, lines)
 
 
 class PlainRequestHead(RequestHead):
@@ -166,37 +172,46 @@ class PlainRequestHead(RequestHead):
 
     __slots__ = ()
     plain: ClassVar[bool] = True
-    __getattr__ = _read_plain
 
-    def __init__(
-        self, method: bytes, target: bytes, lines: bytes, host: bytes, version: tuple[int, int]
-    ) -> None:
+    def __init__(self, method: bytes, target: bytes, lines: bytes, host: bytes) -> None:
         self.method = method
         self.target = target
-        self.version = version
         self.host = host
-        self._lines = lines
+        self.version = (1, 1)
+        self.lines = lines
 
     @property
     def persists(self) -> bool:
         """Whether the client keeps the connection open."""
-        return self.version == (1, 1)
+        return True
 
 
 class PlainResponseHead(ResponseHead):
-    """The head of a response that was found plain, less its Connection field."""
+    """The head of a response that was found plain, less its Connection field; ``received`` is all of it.
 
-    __slots__ = ()
+    It may stand for more than one response: whose head is the same bytes.
+    """
+
+    __slots__ = ("_encoded", "received")
     plain: ClassVar[bool] = True
-    __getattr__ = _read_plain
 
-    def __init__(self, status: int, phrase: bytes, lines: bytes) -> None:
-        self.status = status
+    def __init__(self, received: bytes, phrase: bytes, lines: bytes) -> None:
+        self.received = received
+        self.status = int(received[9:12])
         self.phrase = phrase
         self.version = (1, 1)
-        self._lines = lines
+        self.lines = lines
+        self._encoded: bytes | None = None
 
     @property
     def persists(self) -> bool:
         """Whether the upstream keeps the connection open."""
         return True
+
+    def encode(self, lines: bytes) -> bytes:
+        """Return the head as bytes, with these field lines."""
+        if lines is not self.lines:
+            return encode_response_head(self.status, self.phrase, lines)
+        if self._encoded is None:
+            self._encoded = encode_response_head(self.status, self.phrase, lines)
+        return self._encoded

@@ -1,26 +1,20 @@
-"""One client connection: bytes to requests, which are answered in the order they came.
+"""One client connection: its requests are answered in the order they came.
 
-llhttp frames the messages. Its callbacks arrive for every request in one read, so requests behind
-the current one wait in a queue, and reading pauses while one does.
+Requests behind the current one wait in a queue, and reading pauses while one does.
 """
 
 import asyncio
-import re
 from collections import deque
 from time import perf_counter as clock
 from typing import TYPE_CHECKING, cast
 
-import httptools
-
 from proxy.exchange import Client, Exchange
 from proxy.message.error import ErrorKind, RefusedMessage
 from proxy.message.framing import Framing, request_framing
-from proxy.message.head import Field, PlainRequestHead, RequestHead
-from proxy.message.plain import split_plain_request
-from proxy.server.field_callbacks import HTTP_VERSIONS, FieldCallbacks
+from proxy.message.head import RequestHead
 from proxy.server.flow_control import EXCHANGE_BUSY, NOT_CONNECTED, PEER_FULL, ReadGate
-from proxy.server.reframe import parse_after_offer
 from proxy.server.relay import Relay
+from proxy.server.request_reader import RequestReader
 from proxy.server.transport import abort, peer_address
 
 if TYPE_CHECKING:
@@ -29,64 +23,30 @@ if TYPE_CHECKING:
 #: How long a closed connection is still read, so that the answer is not lost to a reset, seconds.
 LINGER_SECONDS = 2.0
 
-#: A tunnel is not what this proxy is for, and TRACE shows a client what others added.
-_REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
-_REQUEST_LINE_START = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
 
-
-class DownstreamConnection(asyncio.Protocol):
-    """The wire side of one client."""
+class DownstreamConnection(RequestReader):
+    """The wire side of one client: the exchanges of its requests, one at a time."""
 
     __slots__ = (
         "_advancing",
-        "_at",
         "_client",
         "_closing",
-        "_data",
         "_eof",
-        "_fields",
-        "_head_began",
-        "_head_bytes",
-        "_head_split",
-        "_in_head",
         "_listener",
-        "_parser",
-        "_plain",
-        "_plain_parser",
-        "_progressed",
         "_queue",
-        "_receiving",
-        "_silent_bytes",
-        "_target",
         "_transport",
         "_unsent_when_checked",
         "current",
         "deadline",
         "full",
         "gate",
-        "plane",
     )
     _transport: asyncio.Transport
     gate: ReadGate
 
     def __init__(self, plane: "DataPlane", listener: "ListenerFacts") -> None:
-        self.plane = plane
+        super().__init__(plane)
         self._listener = listener
-        self._parser = httptools.HttpRequestParser(FieldCallbacks(self))
-        self._plain_parser = httptools.HttpRequestParser(self)
-        self._plain: tuple[bytes, bytes] | None = None  # the head that is parsed, where it is plain
-        # The bytes from the first one of a message on, and where in them the next head begins.
-        self._data = b""
-        self._at = 0
-        self._fields: list[Field] = []
-        self._target = b""
-        self._in_head = False
-        self._head_began = False
-        self._head_bytes = 0
-        self._head_split = False
-        self._progressed = False
-        self._silent_bytes = 0
-        self._receiving: Relay | None = None
         self._queue: deque[Relay] = deque()
         self._advancing = False
         self._closing = False
@@ -117,11 +77,7 @@ class DownstreamConnection(asyncio.Protocol):
         if self.current is None and not self._head_began:
             self._head_began = True
             self.deadline = started + self.plane.limits.header_timeout
-        behind = self._feed(data)
-        while behind and not self._closing:
-            behind = self._feed(behind)
-        if not self._in_head:
-            self._data = b""  # or an idle connection would keep the last read
+        self._read(data, started)
         relay = self.current
         if relay is not None and relay.unsent:
             relay.write_upstream(started)
@@ -159,62 +115,6 @@ class DownstreamConnection(asyncio.Protocol):
         self.full = False
         if self.current is not None:
             self.current.release_upstream()
-
-    # httptools callbacks
-
-    def begin_message(self) -> None:
-        """Note the first byte of a request; a plain one comes whole."""
-        self._in_head = self._head_began = True
-
-    def on_url(self, target: bytes) -> None:
-        """Collect the request target, which may come in pieces."""
-        self._target += target
-
-    def collect_field(self, name: bytes, value: bytes) -> None:
-        """Collect a field of the head, or of the trailer section."""
-        self._fields.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        """Make an exchange of the head and begin it when its turn has come."""
-        plain = self._plain
-        head = self._take_head() if plain is None else self._take_plain_head(*plain)
-        if (self.current is not None or self._closing) and self._closes_after_last():
-            # It came in the read of a request that ends the connection.
-            return
-        framing = Framing.NONE if plain is not None else request_framing(head)
-        plane, client = self.plane, self._client
-        if client is None or client.policy is not plane.policy:
-            client = self._identify()
-        exchange = Exchange(client, plane.ids, plane.wall_clock())
-        relay = self._receiving = Relay(self, exchange, head, framing)
-        if self.current is None:
-            self.current = relay
-            relay.begin()
-        else:
-            self._queue.append(relay)
-            self.gate.hold(EXCHANGE_BUSY)
-
-    def on_body(self, data: bytes) -> None:
-        """Pass on a piece of the body."""
-        self._progressed = True
-        if self._receiving is not None:
-            self._receiving.receive_body(data)
-
-    def on_message_complete(self) -> None:
-        """Note the end of the request, but for one that llhttp ends early because it offers an upgrade."""
-        relay = self._receiving
-        if relay is None:
-            return
-        if relay.framing is not Framing.NONE and relay.has_body and self._parser.should_upgrade():
-            return
-        if relay.framing is Framing.LENGTH:
-            self._at += relay.length
-        elif relay.framing is Framing.CHUNKED:
-            self._data = b""
-        self._receiving = None
-        self._head_bytes = self._silent_bytes = 0
-        trailers, self._fields = self._fields, []
-        relay.end_request(trailers)
 
     # The relay's side.
 
@@ -294,87 +194,25 @@ class DownstreamConnection(asyncio.Protocol):
         else:
             self.close()
 
-    def _feed(self, data: bytes | memoryview) -> memoryview | None:
-        """Parse what came; return what is behind a head that offers an upgrade, where llhttp stops."""
-        self._head_split = self._in_head
-        self._head_bytes += len(data)
-        self._progressed = False
-        if self._in_head:
-            self._data = self._data + bytes(data) if self._data else b""
+    def _take_request(self, head: RequestHead, started: float) -> None:
+        if (self.current is not None or self._closing) and self._closes_after_last():
+            # It came in the read of a request that ends the connection.
+            return
+        framing = Framing.NONE if head.plain else request_framing(head)
+        plane, client = self.plane, self._client
+        if client is None or client.policy is not plane.policy:
+            client = self._identify()
+        relay = Relay(self, Exchange(client, plane.ids, plane.wall_clock()), head, framing)
+        if head.plain:
+            relay.request_complete = True
         else:
-            self._data = data if self._receiving is None and type(data) is bytes else b""
-            self._at = 0
-        parser = self._parser
-        if self._data and data[-4:] == b"\r\n\r\n" and not self._in_head:
-            self._plain = split_plain_request(self._data)
-            if self._plain is not None:
-                parser = self._plain_parser
-        try:
-            parser.feed_data(data)
-            if self._in_head:
-                self._check_head_size(self._head_bytes, len(self._target))
-            elif self._receiving is not None:
-                self._check_progress(len(data))
-        except httptools.HttpParserUpgrade as upgrade:
-            self._resume_after_offer()
-            return memoryview(data)[upgrade.args[0] :]
-        except httptools.HttpParserCallbackError as error:
-            if not isinstance(error.__context__, RefusedMessage):
-                raise
-            self._refuse(error.__context__)
-        except RefusedMessage as refused:
-            self._refuse(refused)
-        except httptools.HttpParserError as error:
-            self._refuse_bytes(error, data)
-        return None
-
-    def _take_head(self) -> RequestHead:
-        """Return the head that is complete.
-
-        Raises:
-            RefusedMessage: it is larger than the limits, of another version, or of a method that
-                is not for proxies.
-        """
-        parser, fields, target = self._parser, self._fields, self._target
-        self._fields, self._target = [], b""
-        self._in_head = self._head_began = False
-        limits = self.plane.limits
-        if self._head_bytes > limits.header_bytes or self._head_split:
-            size = len(target) + sum([len(name) + len(value) + 4 for name, value in fields])
-            self._check_head_size(size, len(target))
-        self._head_bytes = 0
-        method = parser.get_method()
-        version = self._check_head(len(fields), parser.get_http_version(), method)
-        data, lines = self._data, None
-        if data.startswith(method, self._at):
-            end = data.index(b"\r\n\r\n", self._at)
-            lines = data[data.index(b"\r\n", self._at) : end]
-            self._at = end + 4
-        return RequestHead(method, target, fields, version, lines)
-
-    def _check_head(self, count: int, version: str, method: bytes) -> tuple[int, int]:
-        if count > self.plane.limits.headers:
-            detail = f"the head has more than {self.plane.limits.headers} fields"
-            raise RefusedMessage(ErrorKind.HEAD_TOO_LARGE, detail)
-        known = HTTP_VERSIONS.get(version)
-        if known is None:
-            raise RefusedMessage(ErrorKind.BAD_REQUEST, "the request is not HTTP/1.1 or HTTP/1.0")
-        if method in _REFUSED_METHODS:
-            raise RefusedMessage(ErrorKind.METHOD_NOT_SUPPORTED, f"{method.decode()} is not supported")
-        return known
-
-    def _take_plain_head(self, lines: bytes, host: bytes) -> RequestHead:
-        target = self._target
-        self._target = b""
-        self._plain = None
-        self._in_head = self._head_began = False
-        limits, parser = self.plane.limits, self._plain_parser
-        if self._head_bytes > limits.header_bytes:
-            self._check_head_size(len(target) + len(lines), len(target))
-        self._head_bytes = 0
-        method = parser.get_method()
-        version = self._check_head(lines.count(b"\r\n"), parser.get_http_version(), method)
-        return PlainRequestHead(method, target, lines, host, version)
+            self._receiving = relay
+        if self.current is None:
+            self.current = relay
+            relay.begin(started)
+        else:
+            self._queue.append(relay)
+            self.gate.hold(EXCHANGE_BUSY)
 
     def _identify(self) -> Client:
         transport, listener = self._transport, self._listener
@@ -387,48 +225,11 @@ class DownstreamConnection(asyncio.Protocol):
         )
         return client
 
-    def _check_head_size(self, size: int, target_size: int) -> None:
-        limit = self.plane.limits.header_bytes
-        if target_size > limit:
-            raise RefusedMessage(ErrorKind.TARGET_TOO_LONG, f"the request line is longer than {limit} bytes")
-        if size > limit:
-            raise RefusedMessage(ErrorKind.HEAD_TOO_LARGE, f"the head is larger than {limit} bytes")
-
-    def _check_progress(self, size: int) -> None:
-        """Bound what of a chunked body is not body: extensions of chunks, and trailers."""
-        self._silent_bytes = 0 if self._progressed else self._silent_bytes + size
-        limit = self.plane.limits.header_bytes
-        if self._silent_bytes > limit:
-            raise RefusedMessage(
-                ErrorKind.HEAD_TOO_LARGE, f"chunk extensions or trailers exceed {limit} bytes"
-            )
-
-    def _resume_after_offer(self) -> None:
-        """Go on behind the head of a request that offers an upgrade, where llhttp stops framing.
-
-        The offer is not passed on, so the bytes that follow are the request's body, and requests.
-        """
-        receiving = self._receiving
-        self._parser = parse_after_offer(
-            FieldCallbacks(self), receiving.head if receiving is not None else None
-        )
-        self._head_bytes = 0
-
-    def _refuse_bytes(self, error: httptools.HttpParserError, data: bytes | memoryview) -> None:
-        if self._closes_after_last():
-            return
-        if isinstance(error, httptools.HttpParserInvalidMethodError) and _REQUEST_LINE_START.match(data):
-            self._refuse(RefusedMessage(ErrorKind.METHOD_NOT_SUPPORTED, "the method is not known"))
-            return
-        self._refuse(RefusedMessage(ErrorKind.BAD_REQUEST, f"the request is not valid HTTP/1.1: {error}"))
-
     def _closes_after_last(self) -> bool:
-        """Whether the last request said ``Connection: close``: what follows it is not a request."""
         last = self._queue[-1] if self._queue else self.current
         return self._closing or (last is not None and last.request_complete and not last.persist)
 
     def _refuse(self, refused: RefusedMessage) -> None:
-        """Answer a message that cannot be read any further, in its turn, and stop reading."""
         self._in_head = self._head_began = False
         receiving, self._receiving = self._receiving, None
         if receiving is None:
@@ -452,8 +253,9 @@ class DownstreamConnection(asyncio.Protocol):
             relay = self.current = self._queue.popleft()
             if not self._queue:
                 self.gate.release(EXCHANGE_BUSY)
-            relay.begin()
-            relay.write_upstream(clock())
+            now = clock()
+            relay.begin(now)
+            relay.write_upstream(now)
         self._advancing = False
 
     def _close_exchange(self, relay: Relay, now: float) -> None:

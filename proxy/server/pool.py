@@ -247,7 +247,7 @@ class Upstream:
 
     def _note_queue_wait(self, relay: "Relay") -> None:
         waited = clock() - relay.queued_at
-        relay.exchange.record.queue_wait += waited
+        relay.exchange.queue_wait += waited
         self.on_wait(self.name, "queue", waited)
 
     def _connect(self, relay: "Relay", target: TargetPool) -> None:
@@ -284,7 +284,7 @@ class Upstream:
             if not relay.waiting:
                 break
         if relay.waiting:
-            relay.exchange.record.connect_wait += clock() - started
+            relay.exchange.connect_wait += clock() - started
             relay.fail(*failure)
 
     def _settle(self, relay: "Relay", connection: UpstreamConnection, waited: float) -> None:
@@ -292,7 +292,7 @@ class Upstream:
         if not relay.waiting:
             self.release(connection, clock())
             return
-        relay.exchange.record.connect_wait += waited
+        relay.exchange.connect_wait += waited
         if connection not in self._open:
             relay.waiting = False
             relay.lose_upstream(

@@ -103,9 +103,9 @@ class Relay:
         """What Content-Length says, 0 without one."""
         return int(self.head.get(b"content-length") or b"0") if self.framing is Framing.LENGTH else 0
 
-    def begin(self) -> None:
+    def begin(self, now: float) -> None:
         """Decide about the request, now that it is its turn."""
-        self.head_at = now = clock()
+        self.head_at = now
         if self._refused is not None:
             self.fail(self._refused.kind, self._refused.detail)
             return
@@ -118,7 +118,7 @@ class Relay:
         except RefusedMessage as refused:
             self.fail(refused.kind, refused.detail)
             return
-        self.exchange.record.decision_seconds = clock() - now
+        self.exchange.decision_seconds = clock() - now
         if isinstance(action, Respond):
             self._respond(action)
             return
@@ -189,11 +189,11 @@ class Relay:
         else:
             connection.transport.writelines(parts)
         now = clock()
-        record = self.exchange.record
+        exchange = self.exchange
         if self._wrote_head_at:
-            record.overhead += now - started
+            exchange.overhead += now - started
         else:
-            record.overhead += now - self.head_at - record.queue_wait - record.connect_wait
+            exchange.overhead += now - self.head_at - exchange.queue_wait - exchange.connect_wait
             self._wrote_head_at = now
         if self._connection is not None and not self._response_started:
             self._downstream.deadline = now + self._request_timeout()
@@ -212,7 +212,7 @@ class Relay:
         assert upstream is not None
         self.waiting = False
         self._connection = connection
-        self.exchange.record.target = connection.target.name
+        self.exchange.target = connection.target.name
         lines = forward.lines
         if upstream.changes_host:
             lines = upstream.address(lines, connection.target)
@@ -229,7 +229,7 @@ class Relay:
     def fail(self, kind: ErrorKind, detail: str) -> None:
         """Answer with an error of our own, or cut off the answer that began."""
         self.waiting = False
-        self.exchange.record.error = kind
+        self.exchange.error = kind
         if self._response_started:
             self._downstream.abort(self)
             return
@@ -245,12 +245,12 @@ class Relay:
         self._connection = None
         if self._response_complete:
             return
-        record = self.exchange.record
+        exchange = self.exchange
         upstream = self._upstream
-        if upstream is None or answered or record.retries >= upstream.retries or not self._replayable():
+        if upstream is None or answered or exchange.retries >= upstream.retries or not self._replayable():
             self.fail(kind, detail)
             return
-        record.retries += 1
+        exchange.retries += 1
         self.unsent = [] if self._replay is None else list(self._replay)
         self.request_sent = False
         self._downstream.gate.release(PEER_FULL)
@@ -268,15 +268,15 @@ class Relay:
             self._expects = False
         if self.head.version == (1, 1):
             lines = self.exchange.receive_interim(head)
-            self._incoming.append(encode_response_head(head.status, head.phrase, lines))
+            self._incoming.append(head.encode(lines))
 
-    def receive_response_head(self, head: ResponseHead, framing: Framing) -> None:
-        """Take the final head."""
-        record = self.exchange.record
-        record.upstream_seconds = clock() - self._wrote_head_at
-        lines = self.exchange.receive_response(head)
+    def receive_response_head(self, head: ResponseHead, framing: Framing, now: float) -> None:
+        """Take the final head, which came at ``now``."""
+        exchange = self.exchange
+        exchange.upstream_seconds = now - self._wrote_head_at
+        lines = exchange.receive_response(head)
         version = self.head.version
-        self._sent_framing = sent = sent_framing(framing, version)
+        self._sent_framing = sent = framing if head.plain else sent_framing(framing, version)
         if sent is Framing.CHUNKED or (
             # What HEAD and 304 say of the body they lack; never with 204, nor to HTTP/1.0 (RFC 9112, 6.1).
             framing is Framing.NONE
@@ -293,14 +293,14 @@ class Relay:
             self.persist = False
         if not self.persist or version == (1, 0) or self._downstream.plane.draining:
             lines += self._connection_line()
-        record.status = head.status
+        exchange.status = head.status
         self._response_started = True
         self._replay = None
-        self._incoming.append(encode_response_head(head.status, head.phrase, lines))
+        self._incoming.append(head.encode(lines))
 
     def receive_response_body(self, data: bytes) -> None:
         """Take a piece of the response's body."""
-        self.exchange.record.bytes += len(data)
+        self.exchange.bytes += len(data)
         self._incoming.append(chunk(data) if self._sent_framing is Framing.CHUNKED else data)
 
     def end_response(self, trailers: list[Field]) -> None:
@@ -318,7 +318,7 @@ class Relay:
         downstream = self._downstream
         downstream.write(parts)
         now = clock()
-        self.exchange.record.overhead += now - started
+        self.exchange.overhead += now - started
         if self._upstream is not None:
             downstream.deadline = now + self._upstream.idle_timeout
         return now
@@ -425,8 +425,8 @@ class Relay:
 
     def _respond(self, respond: Respond) -> None:
         """Send a response of our own; the rest of the request, if any, is dropped."""
-        record = self.exchange.record
-        record.status = respond.status
+        exchange = self.exchange
+        exchange.status = respond.status
         fields = [*respond.fields, (b"Date", self._downstream.plane.http_date())]
         if respond.status != 204:
             fields.append((b"Content-Length", b"%d" % len(respond.body)))
@@ -434,7 +434,7 @@ class Relay:
         parts = [encode_response_head(respond.status, respond.phrase, lines)]
         if self.method != b"HEAD" and respond.body:
             parts.append(respond.body)
-            record.bytes = len(respond.body)
+            exchange.bytes = len(respond.body)
         self._response_started = self._response_complete = True
         self._downstream.write(parts)
         self._downstream.gate.release(NOT_CONNECTED)

@@ -14,7 +14,7 @@ import httptools
 from proxy.message.error import ErrorKind, RefusedMessage
 from proxy.message.framing import Framing, response_framing
 from proxy.message.head import Field, PlainResponseHead, ResponseHead
-from proxy.message.plain import split_plain_response
+from proxy.message.plain import KEPT_BYTES, find_plain_response
 from proxy.server.field_callbacks import HTTP_VERSIONS, FieldCallbacks
 from proxy.server.flow_control import PEER_FULL, ReadGate
 
@@ -39,6 +39,8 @@ class UpstreamConnection(asyncio.Protocol):
         "_full",
         "_head_complete",
         "_interim",
+        "_known",
+        "_known_size",
         "_limit",
         "_owner",
         "_parser",
@@ -49,6 +51,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_response_complete",
         "_reusable",
         "_silent_bytes",
+        "_started",
         "gate",
         "idle_since",
         "served",
@@ -58,7 +61,7 @@ class UpstreamConnection(asyncio.Protocol):
     transport: asyncio.Transport
     gate: ReadGate
     _parser: httptools.HttpResponseParser | None
-    _plain: tuple[bytes, bytes] | None  # phrase and field lines of the head that is parsed, where it is plain
+    _plain: PlainResponseHead | None  # the head that is parsed, where it is plain
     _fields: list[Field]
 
     def __init__(self, owner: "Upstream", target: "TargetPool", head_limit: int) -> None:
@@ -76,6 +79,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._silent_bytes = 0
         self._data = b""
         self._plain_parser: httptools.HttpResponseParser | None = None
+        # The head of the last response that was plain and came in one read, and the size of all of it.
+        self._known: PlainResponseHead | None = None
+        self._known_size = 0
+        self._started = 0.0  # when the last read began
 
     # The pool's side.
 
@@ -116,12 +123,21 @@ class UpstreamConnection(asyncio.Protocol):
         if relay is None:
             self.transport.abort()
             return
-        started = clock()
-        self._silent_bytes += len(data)
+        started = self._started = clock()
         parser = self._parser
         if parser is None:
-            plain = self._plain = split_plain_response(data)
+            known = self._known
+            if (
+                known is not None
+                and len(data) == self._known_size
+                and data.startswith(known.received)
+                and relay.method != b"HEAD"
+            ):
+                self._receive_known(relay, known, data, started)
+                return
+            plain = self._plain = find_plain_response(data)
             parser = self._parser = self._make_parser() if plain is None else self._take_plain_parser()
+        self._silent_bytes += len(data)
         if not self._head_complete:
             self._data += data
         try:
@@ -137,6 +153,8 @@ class UpstreamConnection(asyncio.Protocol):
             return
         now = relay.write_downstream(started)
         if self._response_complete:
+            if self._plain is not None and self._framing is Framing.LENGTH and self._reusable:
+                self._keep(self._plain, len(data), relay.exchange.bytes)
             self._end(relay, now)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -203,7 +221,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._silent_bytes = 0
         self._framing = response_framing(head, relay.method)
         self._reusable = self._framing is not Framing.CLOSE and head.persists
-        relay.receive_response_head(head, self._framing)
+        relay.receive_response_head(head, self._framing, self._started)
         if self._framing is Framing.NONE:
             self._complete(relay, [])
 
@@ -225,6 +243,23 @@ class UpstreamConnection(asyncio.Protocol):
         elif self._relay is not None and not self._response_complete:
             self._complete(self._relay, self._fields)
 
+    def _keep(self, head: PlainResponseHead, size: int, body: int) -> None:
+        """Remember the head of a response whose last read had ``size`` bytes, where that was the only one."""
+        if size == len(head.received) + body and len(head.received) <= KEPT_BYTES:
+            self._known, self._known_size = head, size
+
+    def _receive_known(self, relay: "Relay", head: PlainResponseHead, data: bytes, started: float) -> None:
+        """Pass on a response that begins as the last one did, and has its length: it is framed alike.
+
+        llhttp read the same bytes then, and a body of a given length is not for it to judge.
+        """
+        self._reusable = True
+        self._response_complete = True
+        relay.receive_response_head(head, Framing.LENGTH, started)
+        relay.receive_response_body(data[len(head.received) :])
+        relay.end_response([])
+        self._end(relay, relay.write_downstream(started))
+
     def _make_parser(self) -> httptools.HttpResponseParser:
         return httptools.HttpResponseParser(FieldCallbacks(self))
 
@@ -238,7 +273,7 @@ class UpstreamConnection(asyncio.Protocol):
         assert parser is not None
         self._data = b""
         if self._plain is not None:
-            return PlainResponseHead(parser.get_status_code(), *self._plain)
+            return self._plain
         version = HTTP_VERSIONS.get(parser.get_http_version())
         status, phrase, fields = parser.get_status_code(), self._phrase, self._fields
         if version is None or status < 100:

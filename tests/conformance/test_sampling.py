@@ -62,7 +62,7 @@ def decide_one(client: Client, ids: IdSource, trace_id: bytes | None) -> bool:
     action = exchange.receive_request(RequestHead(b"GET", b"/", fields), 0.0)
     assert isinstance(action, Forward)
     sent = dict(action.fields)[b"traceparent"]
-    sampled = exchange.record.decision is Decision.SAMPLED
+    sampled = exchange.decision is Decision.SAMPLED
     assert sent.endswith(b"-01" if sampled else b"-00")
     return sampled
 

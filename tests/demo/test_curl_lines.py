@@ -71,7 +71,7 @@ def test_the_text_holds_every_line_as_it_is_pasted() -> None:
 
 def test_the_first_is_sampled(policy: Policy) -> None:
     exchange, upstream = _exchange(policy, SAMPLED.command)
-    trace = exchange.record.trace
+    trace = exchange.trace
     assert trace is not None
     assert (trace.decision, trace.reason) == (Decision.SAMPLED, Reason.RATE)
     assert (upstream.get(b"traceparent") or b"").endswith(b"-01")
@@ -80,7 +80,7 @@ def test_the_first_is_sampled(policy: Policy) -> None:
 
 def test_the_second_is_filtered_by_the_rate(policy: Policy) -> None:
     exchange, upstream = _exchange(policy, FILTERED.command)
-    trace = exchange.record.trace
+    trace = exchange.trace
     assert trace is not None
     assert (trace.decision, trace.reason) == (Decision.NOT_SAMPLED, Reason.RATE)
     assert {b"traceparent", b"tracestate"}.isdisjoint(upstream.present)
@@ -88,12 +88,12 @@ def test_the_second_is_filtered_by_the_rate(policy: Policy) -> None:
 
 def test_the_session_named_beside_the_second_is_sampled(policy: Policy) -> None:
     exchange, _ = _exchange(policy, FILTERED.command.replace("walter", "anna"))
-    assert exchange.record.decision is Decision.SAMPLED
+    assert exchange.decision is Decision.SAMPLED
 
 
 def test_the_third_is_repaired(policy: Policy) -> None:
     exchange, upstream = _exchange(policy, REPAIRED.command)
-    trace = exchange.record.trace
+    trace = exchange.trace
     assert trace is not None
     assert (trace.context, trace.fault) == (Context.RESTARTED, Fault.ZERO_TRACE_ID)
     assert len(upstream.get_all(b"traceparent")) == 1
@@ -111,4 +111,4 @@ def test_the_fourth_asks_the_api_for_what_it_knows_and_allows_traceparent(policy
         204, b"No Content", parse_fields(exchange.receive_response(ResponseHead(204, b"No Content", answer)))
     )
     assert b"traceparent" in allowed.get_list(b"access-control-allow-headers")
-    assert exchange.record.preflight is PreflightOutcome.AUGMENTED
+    assert exchange.preflight is PreflightOutcome.AUGMENTED

@@ -1,11 +1,12 @@
+import httptools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.exchange import GUARDED
-from proxy.message.head import PlainRequestHead, PlainResponseHead
+from proxy.message.head import PlainRequestHead
 from proxy.message.lines import encode_lines
-from proxy.message.plain import split_plain_request, split_plain_response
+from proxy.message.plain import KEPT_BYTES, PlainRequests, find_plain_response
 
 READ_IN_REQUESTS = sorted((GUARDED - {b"host"}) | {b"expect"})
 HOST = (b"Host", b"a.test")
@@ -19,17 +20,47 @@ def response(*fields: tuple[bytes, bytes], start: bytes = b"HTTP/1.1 200 OK") ->
     return start + encode_lines(fields) + b"\r\n\r\nbody"
 
 
+def find(data: bytes) -> PlainRequestHead | None:
+    return PlainRequests().find(data)
+
+
 def test_a_plain_request_keeps_its_lines() -> None:
-    data = b"GET /a HTTP/1.1\r\nHOST:\t a.test \r\nX-Odd:v\r\n\r\n"
-    assert split_plain_request(data) == (b"\r\nHOST:\t a.test \r\nX-Odd:v", b"a.test")
+    head = find(b"GET /a?b HTTP/1.1\r\nHOST:\t a.test \r\nX-Odd:v\r\n\r\n")
+    assert head is not None
+    assert (head.method, head.target, head.version) == (b"GET", b"/a?b", (1, 1))
+    assert (head.lines, head.host) == (b"\r\nHOST:\t a.test \r\nX-Odd:v", b"a.test")
+
+
+def test_the_same_fields_again_belong_to_the_request_they_came_with() -> None:
+    requests = PlainRequests()
+    fields = encode_lines([HOST, (b"a", b"b")]) + b"\r\n\r\n"
+    for line in (b"GET /a HTTP/1.1", b"HEAD /b HTTP/1.1", b"GET /a HTTP/1.1"):
+        head = requests.find(line + fields)
+        assert head is not None
+        assert line == b"%b %b HTTP/1.1" % (head.method, head.target)
+        assert head.fields == [HOST, (b"a", b"b")]
+    assert requests.find(fields) is None
+    assert requests.find(b"GET /a HTTP/1.1\r\nTE: x" + fields) is None
+    other = requests.find(b"GET /a HTTP/1.1\r\nc: d" + fields)
+    assert other is not None
+    assert other.names == [b"c", b"host", b"a"]
+
+
+def test_long_fields_are_not_kept() -> None:
+    requests = PlainRequests()
+    long = (b"a", b"x" * KEPT_BYTES)
+    head = requests.find(request(HOST, long))
+    assert head is not None
+    assert head.names == [b"host", b"a"]
+    assert requests._rest == b""
 
 
 @pytest.mark.parametrize("name", READ_IN_REQUESTS, ids=bytes.decode)
 @pytest.mark.parametrize("change", [bytes.lower, bytes.upper, lambda name: name.replace(b"-", b"_")])
 def test_no_field_that_is_read_here_is_in_a_plain_request(name: bytes, change: object) -> None:
     assert callable(change)
-    assert split_plain_request(request(HOST, (change(name), b"1"))) is None
-    assert split_plain_request(request((change(name), b"1"), HOST)) is None
+    assert find(request(HOST, (change(name), b"1"))) is None
+    assert find(request((change(name), b"1"), HOST)) is None
 
 
 @pytest.mark.parametrize(
@@ -42,25 +73,36 @@ def test_no_field_that_is_read_here_is_in_a_plain_request(name: bytes, change: o
         pytest.param(request(HOST)[:-2], id="not-whole"),
         pytest.param(b"\r\n" + request(HOST), id="blank-line-first"),
         pytest.param(b"", id="nothing"),
+        pytest.param(b"CONNECT" + request(HOST)[3:], id="connect"),
+        pytest.param(b"get" + request(HOST)[3:], id="unknown-method"),
+        pytest.param(request(HOST).replace(b"/1.1", b"/1.0"), id="version-1.0"),
+        pytest.param(request(HOST).replace(b" / ", b" /  "), id="two-spaces"),
+        pytest.param(request(HOST).replace(b" / ", b"  / "), id="two-spaces-before"),
+        pytest.param(request(HOST).replace(b" / ", b" "), id="no-target"),
     ],
 )
 def test_what_is_no_plain_request(data: bytes) -> None:
-    assert split_plain_request(data) is None
+    assert find(data) is None
+
+
+def found(data: bytes) -> tuple[int, bytes, bytes] | None:
+    head = find_plain_response(data)
+    return None if head is None else (head.status, head.phrase, head.lines)
 
 
 def test_a_plain_response_keeps_its_lines_but_for_keep_alive() -> None:
     length = (b"Content-Length", b"4")
-    plain = (b"OK", b"\r\nContent-Length: 4\r\na: b")
-    assert split_plain_response(response(length, (b"a", b"b"))) == plain
+    plain = (200, b"OK", b"\r\nContent-Length: 4\r\na: b")
+    assert found(response(length, (b"a", b"b"))) == plain
     kept = (b"Connection", b"keep-alive")
     for fields in ((kept, length, (b"a", b"b")), (length, kept, (b"a", b"b")), (length, (b"a", b"b"), kept)):
-        assert split_plain_response(response(*fields)) == plain
+        assert found(response(*fields)) == plain
 
 
 @pytest.mark.parametrize("phrase", [b"", b" ", b" Not  So \xff"], ids=["none", "empty", "odd"])
 def test_a_plain_response_keeps_its_phrase(phrase: bytes) -> None:
-    plain = split_plain_response(response((b"Content-Length", b"4"), start=b"HTTP/1.1 404" + phrase))
-    assert plain == (phrase[1:], b"\r\nContent-Length: 4")
+    plain = found(response((b"Content-Length", b"4"), start=b"HTTP/1.1 404" + phrase))
+    assert plain == (404, phrase[1:], b"\r\nContent-Length: 4")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +121,7 @@ def test_a_plain_response_keeps_its_phrase(phrase: bytes) -> None:
     ],
 )
 def test_what_is_no_plain_response(data: bytes) -> None:
-    assert split_plain_response(data) is None
+    assert find_plain_response(data) is None
 
 
 NAMES = st.sampled_from(
@@ -91,12 +133,11 @@ VALUES = st.sampled_from([b"", b"a", b" a: b ", b"\xff", b"Host: x", b"\ttracepa
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=6))
 def test_a_plain_head_says_what_its_lines_say(fields: list[tuple[bytes, bytes]]) -> None:
     data = request(*fields)
-    plain = split_plain_request(data)
+    head = find(data)
     names = [name.lower() for name, _ in fields]
-    if plain is None:
+    if head is None:
         assert names.count(b"host") != 1 or {b"b3", b"x_b3_traceid", b"te"} & set(names)
         return
-    head = PlainRequestHead(b"GET", b"/", *plain, (1, 1))
     assert head.names == names
     assert head.present == set(names)
     assert head.fields == [(name, value.lstrip(b" \t")) for name, value in fields]
@@ -104,6 +145,55 @@ def test_a_plain_head_says_what_its_lines_say(fields: list[tuple[bytes, bytes]])
 
 
 def test_a_plain_head_has_no_other_attributes() -> None:
-    head = PlainResponseHead(200, b"OK", b"\r\na: b")
-    assert head.fields == [(b"a", b"b")]
+    head = find_plain_response(response((b"Content-Length", b"4")))
+    assert head is not None
+    assert head.fields == [(b"Content-Length", b"4")]
     assert not hasattr(head, "nothing")
+
+
+def test_a_response_head_is_encoded_with_the_lines_it_is_given() -> None:
+    head = find_plain_response(response((b"Content-Length", b"4"), (b"Connection", b"keep-alive")))
+    assert head is not None
+    sent = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
+    assert head.encode(head.lines) == head.encode(head.lines) == sent
+    assert head.encode(b"\r\na: b") == b"HTTP/1.1 200 OK\r\na: b\r\n\r\n"
+
+
+class Collected:
+    """What llhttp says of the bytes it is fed."""
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.fields: list[tuple[bytes, bytes]] = []
+        self.complete = 0
+
+    def on_url(self, target: bytes) -> None:
+        self.target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.fields.append((name, value))
+
+    def on_message_complete(self) -> None:
+        self.complete += 1
+
+
+LINES = [b"GET", b"PUT", b"CONNECT", b" ", b"  ", b"/", b"/a?b=%20", b"http://a.test/", b"*", b" HTTP/1.1"]
+ENDS = [b" HTTP/1.0", b"\r\n", b"\n", b"\r\nHost: a", b"\r\nHost:b", b"\r\nA: b", b"\t", b"\0", b"#", b"\xff"]
+PIECES = st.sampled_from([*LINES, *ENDS])
+
+
+@given(st.lists(PIECES, max_size=9))
+def test_the_wire_parser_reads_a_plain_request_alike_or_refuses_it(pieces: list[bytes]) -> None:
+    data = b"".join(pieces) + b"\r\n\r\n"
+    head = find(data)
+    if head is None:
+        return
+    collected = Collected()
+    parser = httptools.HttpRequestParser(collected)
+    try:
+        parser.feed_data(data)
+    except httptools.HttpParserError:
+        return
+    assert collected.complete == 1
+    assert (parser.get_method(), parser.get_http_version()) == (head.method, "1.1")
+    assert (collected.target, collected.fields) == (head.target, head.fields)

@@ -3,6 +3,9 @@
 nginx (one worker, setting traceparent and tracestate) and Traceward (three rules, 10 % sampled) are
 pinned to one core in turn, load (wrk) and the upstream (nginx) to another. Rounds are interleaved,
 medians are printed, and the ratio. Needs nginx and wrk, and two cores.
+
+Three kinds of load: the same request and answer again and again; each request with a URL and a field
+of its own, and each answer too; and such requests with a traceparent.
 """
 
 import os
@@ -19,7 +22,7 @@ from pathlib import Path
 from statistics import median
 
 ROUNDS = 7
-SECONDS = 3
+SECONDS = 2
 CONNECTIONS = 16
 PROXY_CORE, LOAD_CORE = "0", "1"
 UPSTREAM_PORT, NGINX_PORT, TRACEWARD_PORT = 19_000, 19_001, 19_002
@@ -32,6 +35,18 @@ HEADERS = [
     "Referer: https://shop.example.com/cart",
     "Cookie: sid=abc",
 ]
+#: What a request has of its own, in wrk's Lua.
+OWN = """
+local n, of = 0, wrk.headers
+function request()
+  n = n + 1
+  of["X-Request-Id"] = string.format("%016x", n)
+  {more}
+  return wrk.format("GET", "/api/orders/" .. n)
+end
+"""
+TRACEPARENT = """of["traceparent"] = string.format("00-%016x%016x-%016x-01", n * 40503, n * 2654435761, n)"""
+LOADS = {"the same": "", "others": OWN.format(more=""), "traced": OWN.format(more=TRACEPARENT)}
 BODY = (
     '{"id": 12345, "name": "abcdefghijklmnopqrstuvwxyz", "items": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], '
     '"total": 99.5, "currency": "EUR", "note": "hello"}'
@@ -49,7 +64,9 @@ http {{
 """
 UPSTREAM = """server {{
     listen 127.0.0.1:{port};
-    location / {{ default_type application/json; return 200 '{body}'; }} }}"""
+    location / {{ default_type application/json; return 200 '{body}'; }}
+    location /api/orders/ {{ default_type application/json; add_header X-Request-Id $request_id;
+      return 200 '{body}'; }} }}"""
 PROXY = """upstream api {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 1000000000; }}
   server {{ listen 127.0.0.1:{port}; location / {{
     proxy_pass http://api; proxy_http_version 1.1;
@@ -76,16 +93,27 @@ def main() -> int:
             print(f"{tool} is not installed: nothing to compare", file=sys.stderr)
             return 1
     with tempfile.TemporaryDirectory() as name, serve(Path(name)) as processes:
-        costs: dict[str, list[float]] = {proxy: [] for proxy in processes}
+        scripts = {kind: write_script(Path(name), kind) for kind in LOADS}
+        costs: dict[tuple[str, str], list[float]] = {}
         for _ in range(ROUNDS):
-            for proxy, (process, port) in processes.items():
-                costs[proxy].append(measure(process, port))
-    nginx = median(costs["nginx"])
-    print(f"{'':<12} {'CPU us/request':>15} {'least':>8} {'most':>8} {'x nginx':>8}")
-    for proxy, values in costs.items():
-        middle = median(values)
-        print(f"{proxy:<12} {middle:>15.1f} {min(values):>8.1f} {max(values):>8.1f} {middle / nginx:>8.2f}")
+            for kind, script in scripts.items():
+                for proxy, (process, port) in processes.items():
+                    costs.setdefault((kind, proxy), []).append(measure(process, port, script))
+    print(f"{'requests':<10} {'':<10} {'CPU us/request':>15} {'least':>8} {'most':>8} {'x nginx':>8}")
+    for (kind, proxy), values in costs.items():
+        middle, nginx = median(values), median(costs[kind, "nginx"])
+        print(
+            f"{kind:<10} {proxy:<10} {middle:>15.1f} {min(values):>8.1f} {max(values):>8.1f}"
+            f" {middle / nginx:>8.2f}"
+        )
     return 0
+
+
+def write_script(folder: Path, kind: str) -> Path:
+    """Return the script of a kind of load."""
+    path = folder / f"{kind}.lua"
+    path.write_text(LOADS[kind])
+    return path
 
 
 @contextmanager
@@ -102,7 +130,7 @@ def serve(folder: Path) -> Iterator[dict[str, tuple[int, int]]]:
     ]
     try:
         for port in (UPSTREAM_PORT, NGINX_PORT, TRACEWARD_PORT):
-            wait_until(lambda port=port: load(port, seconds=1, connections=1) > 0)  # type: ignore[misc]
+            wait_until(lambda port=port: load(port, None, seconds=1, connections=1) > 0)  # type: ignore[misc]
         yield {"nginx": (child_of(started[1].pid), NGINX_PORT), "traceward": (started[2].pid, TRACEWARD_PORT)}
     finally:
         for process in started:
@@ -128,10 +156,10 @@ def child_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
-def measure(pid: int, port: int) -> float:
+def measure(pid: int, port: int, script: Path) -> float:
     """Return the CPU microseconds that a proxy took for each request of one round."""
     before = cpu_seconds(pid)
-    requests = load(port, seconds=SECONDS, connections=CONNECTIONS)
+    requests = load(port, script, seconds=SECONDS, connections=CONNECTIONS)
     return (cpu_seconds(pid) - before) / requests * 1e6
 
 
@@ -141,11 +169,13 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def load(port: int, *, seconds: int, connections: int) -> int:
+def load(port: int, script: Path | None, *, seconds: int, connections: int) -> int:
     """Send requests for so long; return how many were answered, 0 where nobody listens."""
     command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}"]
     for header in HEADERS:
         command += ["-H", header]
+    if script is not None:
+        command += ["-s", str(script)]
     answer = subprocess.run(
         [*command, f"http://127.0.0.1:{port}/api/orders"], capture_output=True, text=True, check=False
     )

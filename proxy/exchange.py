@@ -20,7 +20,7 @@ from proxy.message.forwarding import (
     forwarded_fields,
     hop_by_hop,
 )
-from proxy.message.head import Field, RequestHead, ResponseHead
+from proxy.message.head import Field, PlainRequestHead, RequestHead, ResponseHead
 from proxy.message.lines import encode_lines, parse_fields
 from proxy.policy import cors, propagation
 from proxy.policy.cors import CorsMode, CorsPolicy, PreflightOutcome
@@ -330,8 +330,8 @@ class Exchange(ExchangeRecord):
 
     def _upstream_lines(self, head: RequestHead, trace: TraceDecision) -> bytes:
         client = self._client
-        if head.plain:
-            lines = head.lines + client.own_lines(head)
+        if isinstance(head, PlainRequestHead):
+            lines = _plain_lines(head, trace) + client.own_lines(head)
         else:
             names = head.names
             dropped, forwarded = forwarded_fields(
@@ -377,6 +377,16 @@ class Exchange(ExchangeRecord):
         return encode_lines(cors.amend_response(policy, head, parse_fields(lines) + told, shown))
 
 
+def _plain_lines(head: PlainRequestHead, trace: TraceDecision) -> bytes:
+    """Return the lines of a plain request less the context fields that go; it has no others that do."""
+    context = head.context
+    if context is None or not trace.remove:
+        return head.lines
+    if trace.remove.issuperset(context.present):
+        return head.bare
+    return head.lines_without(trace.remove)
+
+
 def _disguised(names: Sequence[bytes]) -> set[bytes]:
     """Return the names that a CGI or WSGI server would read as one of ours: X_Forwarded_For."""
     return {name for name in names if b"_" in name and name.replace(b"_", b"-") in GUARDED}
@@ -385,7 +395,8 @@ def _disguised(names: Sequence[bytes]) -> set[bytes]:
 def _grown(head: RequestHead, trace: TraceDecision) -> int:
     """Return by how many bytes the trace-header lines grew, at least 0; a line ends with CRLF."""
     grown = sum([len(name) + len(value) + 4 for name, value in trace.add])
-    if not head.plain and not trace.remove.isdisjoint(head.present):
-        removed = zip(head.fields, head.names, strict=True)
+    fields = head.context
+    if fields is not None and not trace.remove.isdisjoint(fields.present):
+        removed = zip(fields.fields, fields.names, strict=True)
         grown -= sum([len(field[0]) + len(field[1]) + 4 for field, name in removed if name in trace.remove])
     return max(grown, 0)

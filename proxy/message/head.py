@@ -110,6 +110,21 @@ class Head:
         return b"close" not in options and (current or b"keep-alive" in options)
 
 
+class ContextHead(Head):
+    """The fields of a plain request that tell of its trace, each at most once."""
+
+    __slots__ = ()
+
+    def __init__(self, traceparent: bytes | None, tracestate: bytes | None) -> None:
+        self.fields = []
+        if traceparent is not None:
+            self.fields.append((b"traceparent", traceparent))
+        if tracestate is not None:
+            self.fields.append((b"tracestate", tracestate))
+        self.names = [name for name, _ in self.fields]
+        self.present = set(self.names)
+
+
 class RequestHead(Head):
     """The head of a request: ``method`` and ``target`` are the bytes of the request line.
 
@@ -140,6 +155,11 @@ class RequestHead(Head):
         if names.count(b"host") == 1:
             self.host = fields[names.index(b"host")][1].strip(OWS)
 
+    @property
+    def context(self) -> Head | None:
+        """The head to look for the fields of a trace context in; None: there are none."""
+        return self
+
 
 class ResponseHead(Head):
     """The head of a response."""
@@ -168,17 +188,31 @@ class ResponseHead(Head):
 
 
 class PlainRequestHead(RequestHead):
-    """The head of a request that was found plain (``message.plain``): its fields are split when asked for."""
+    """The head of a request that was found plain (``message.plain``): its fields are split when asked for.
 
-    __slots__ = ()
+    ``bare`` are its lines less those of ``context``.
+    """
+
+    __slots__ = ("bare", "context")
     plain: ClassVar[bool] = True
+    context: ContextHead | None
 
-    def __init__(self, method: bytes, target: bytes, lines: bytes, host: bytes) -> None:
+    def __init__(
+        self,
+        method: bytes,
+        target: bytes,
+        lines: bytes,
+        host: bytes,
+        bare: bytes,
+        context: ContextHead | None = None,
+    ) -> None:
         self.method = method
         self.target = target
-        self.host = host
-        self.version = (1, 1)
         self.lines = lines
+        self.host = host
+        self.bare = bare
+        self.context = context
+        self.version = (1, 1)
 
     @property
     def persists(self) -> bool:
@@ -187,21 +221,23 @@ class PlainRequestHead(RequestHead):
 
 
 class PlainResponseHead(ResponseHead):
-    """The head of a response that was found plain, less its Connection field; ``received`` is all of it.
+    """The head of a response that was found plain; it may stand for all that begin with the same bytes.
 
-    It may stand for more than one response: whose head is the same bytes.
+    ``received`` is all of it, ``sent`` the same less its Connection field, ``length`` the bytes of body
+    behind it. Its first line ends at ``start``.
     """
 
-    __slots__ = ("_encoded", "received")
+    __slots__ = ("length", "received", "sent")
     plain: ClassVar[bool] = True
 
-    def __init__(self, received: bytes, phrase: bytes, lines: bytes) -> None:
+    def __init__(self, received: bytes, sent: bytes, start: int, length: int) -> None:
         self.received = received
+        self.sent = sent
+        self.length = length
         self.status = int(received[9:12])
-        self.phrase = phrase
+        self.phrase = received[13:start]
         self.version = (1, 1)
-        self.lines = lines
-        self._encoded: bytes | None = None
+        self.lines = sent[start:-4]
 
     @property
     def persists(self) -> bool:
@@ -210,8 +246,4 @@ class PlainResponseHead(ResponseHead):
 
     def encode(self, lines: bytes) -> bytes:
         """Return the head as bytes, with these field lines."""
-        if lines is not self.lines:
-            return encode_response_head(self.status, self.phrase, lines)
-        if self._encoded is None:
-            self._encoded = encode_response_head(self.status, self.phrase, lines)
-        return self._encoded
+        return self.sent if lines is self.lines else super().encode(lines)

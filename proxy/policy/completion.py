@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from proxy.message.head import Field, RequestHead
+from proxy.message.head import Field, Head
 from proxy.policy.inbound import Inbound, read
 from proxy.policy.tracing import NOTHING, TracingPolicy
 from proxy.tracecontext.formats import CONTEXT_FIELDS, FIELDS_OF, Format
@@ -13,7 +13,7 @@ OTHER_FIELDS = {fmt: CONTEXT_FIELDS - fields for fmt, fields in FIELDS_OF.items(
 
 
 def complete(
-    policy: TracingPolicy, head: RequestHead, found: Inbound, *, trusted: bool
+    policy: TracingPolicy, head: Head, found: Inbound, *, trusted: bool
 ) -> tuple[frozenset[bytes], Sequence[Field]]:
     """Make the other formats of a forwarded context say the same: add what lacks, replace what contradicts.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from proxy.message.head import RequestHead
+from proxy.message.head import Head
 from proxy.tracecontext import b3, datadog, traceparent, tracestate
 from proxy.tracecontext.context import TraceContext
 from proxy.tracecontext.fault import Fault, InvalidContext
@@ -27,7 +27,7 @@ class Inbound:
         self.fault: Fault | None = None
 
 
-def extract(formats: Sequence[Format], head: RequestHead) -> Inbound | Fault | None:
+def extract(formats: Sequence[Format], head: Head) -> Inbound | Fault | None:
     """Read the first format that is present and valid; else the first fault found; None without a context."""
     fault: Fault | None = None
     for fmt in formats:
@@ -44,7 +44,7 @@ def extract(formats: Sequence[Format], head: RequestHead) -> Inbound | Fault | N
     return fault
 
 
-def read(fmt: Format, head: RequestHead) -> TraceContext | None:
+def read(fmt: Format, head: Head) -> TraceContext | None:
     """Read one format; None where it did not come, or came invalid."""
     try:
         return READERS[fmt](head)
@@ -52,7 +52,7 @@ def read(fmt: Format, head: RequestHead) -> TraceContext | None:
         return None
 
 
-def _read_tracestate(inbound: Inbound, head: RequestHead) -> None:
+def _read_tracestate(inbound: Inbound, head: Head) -> None:
     if inbound.format is not _TRACECONTEXT:
         # A tracestate belongs to its traceparent, which may tell of another trace.
         companion = read(_TRACECONTEXT, head)
@@ -68,7 +68,7 @@ def _read_tracestate(inbound: Inbound, head: RequestHead) -> None:
         inbound.fault = error.fault
 
 
-def _read_tracecontext(head: RequestHead) -> TraceContext | None:
+def _read_tracecontext(head: Head) -> TraceContext | None:
     value = head.get(b"traceparent")
     if value is None:
         return None
@@ -77,7 +77,7 @@ def _read_tracecontext(head: RequestHead) -> TraceContext | None:
     return traceparent.parse(value)
 
 
-def _read_b3(head: RequestHead) -> TraceContext | None:
+def _read_b3(head: Head) -> TraceContext | None:
     value = head.get(b"b3")
     if value is None:
         return None
@@ -86,17 +86,17 @@ def _read_b3(head: RequestHead) -> TraceContext | None:
     return b3.parse_single(value)
 
 
-def _read_b3multi(head: RequestHead) -> TraceContext | None:
+def _read_b3multi(head: Head) -> TraceContext | None:
     _refuse_contradictions(Format.B3MULTI, head)
     return b3.parse_multi(head.get)
 
 
-def _read_datadog(head: RequestHead) -> TraceContext | None:
+def _read_datadog(head: Head) -> TraceContext | None:
     _refuse_contradictions(Format.DATADOG, head)
     return datadog.parse(head.get)
 
 
-def _refuse_contradictions(fmt: Format, head: RequestHead) -> None:
+def _refuse_contradictions(fmt: Format, head: Head) -> None:
     # We would take the first value, an upstream perhaps the last: two decisions for one request.
     for name in FIELDS_OF[fmt] & head.present:
         if head.names.count(name) > 1 and len(set(values := head.get_all(name))) > 1:
@@ -104,7 +104,7 @@ def _refuse_contradictions(fmt: Format, head: RequestHead) -> None:
 
 
 #: Each raises ``InvalidContext``, and answers None where its format did not come.
-READERS: Mapping[Format, Callable[[RequestHead], TraceContext | None]] = {
+READERS: Mapping[Format, Callable[[Head], TraceContext | None]] = {
     Format.TRACECONTEXT: _read_tracecontext,
     Format.B3: _read_b3,
     Format.B3MULTI: _read_b3multi,

@@ -64,15 +64,17 @@ def decide(
     now: float,
 ) -> TraceDecision:
     """Decide about a request that a rule traces. ``now`` is monotonic seconds."""
-    if head.plain and not preflight:
+    fields = head.context
+    if fields is None and not preflight:
         return _start(policy, head, ids, now, NOTHING)
-    present = head.present
+    fields = fields or head
+    present = fields.present
     drop_baggage = not trusted and BAGGAGE in present and policy.untrusted is not UntrustedAction.CAP
     if preflight:
         return _decide_preflight(head, trusted=trusted, drop_baggage=drop_baggage)
     if CONTEXT_FIELDS.isdisjoint(present):
         return _start(policy, head, ids, now, _BAGGAGE_ALONE if drop_baggage else NOTHING)
-    found = extract(policy.extract, head)
+    found = extract(policy.extract, fields)
     if isinstance(found, Fault):
         return _decide_invalid(policy, head, found, ids, now, trusted=trusted, drop_baggage=drop_baggage)
     remove = _CONTEXT_AND_BAGGAGE if drop_baggage else CONTEXT_FIELDS
@@ -93,9 +95,11 @@ def leave(reason: Reason, head: RequestHead, *, trusted: bool, strip: bool) -> T
 
     ``reason`` says which, or that it is a preflight; ``strip`` removes a trusted context too.
     """
-    if head.plain and reason is not Reason.PREFLIGHT:
+    fields = head.context
+    if fields is None and reason is not Reason.PREFLIGHT:
         return _UNTRACED[reason]
-    present = head.present
+    fields = fields or head
+    present = fields.present
     drop_baggage = not trusted and BAGGAGE in present
     if reason is Reason.PREFLIGHT:
         return _decide_preflight(head, trusted=trusted, drop_baggage=drop_baggage)
@@ -110,7 +114,7 @@ def leave(reason: Reason, head: RequestHead, *, trusted: bool, strip: bool) -> T
     if strip:
         return TraceDecision(Decision.UNTRACED, reason, Context.STRIPPED, None, CONTEXT_FIELDS)
     decision = TraceDecision(Decision.UNTRACED, reason, Context.FORWARDED)
-    context = read(Format.TRACECONTEXT, head)
+    context = read(Format.TRACECONTEXT, fields)
     if context is not None:
         decision.trace_id = context.trace_id
         decision.span_id = decision.parent_id = context.span_id
@@ -284,7 +288,7 @@ def _decide_valid(
             theirs, span_id, sampled, found.members, verdict.ot, ot_changed=verdict.ot_changed
         )
     else:
-        remove, add = complete(policy, head, found, trusted=trusted)
+        remove, add = complete(policy, head.context or head, found, trusted=trusted)
         context, span_id = _FORWARDED, theirs.span_id
     return TraceDecision(
         decision,

@@ -89,7 +89,7 @@ class RequestReader(asyncio.Protocol):
 
     def _read(self, data: bytes, started: float) -> None:
         """Parse what came."""
-        if not self._in_head and self._receiving is None and data[-4:] == b"\r\n\r\n":
+        if not self._in_head and self._receiving is None:
             head = self._plain_requests.find(data)
             if head is not None:
                 self._read_plain(head, data, started)

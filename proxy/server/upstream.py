@@ -45,7 +45,6 @@ class UpstreamConnection(asyncio.Protocol):
         "_owner",
         "_parser",
         "_phrase",
-        "_plain",
         "_plain_parser",
         "_relay",
         "_response_complete",
@@ -61,7 +60,6 @@ class UpstreamConnection(asyncio.Protocol):
     transport: asyncio.Transport
     gate: ReadGate
     _parser: httptools.HttpResponseParser | None
-    _plain: PlainResponseHead | None  # the head that is parsed, where it is plain
     _fields: list[Field]
 
     def __init__(self, owner: "Upstream", target: "TargetPool", head_limit: int) -> None:
@@ -78,8 +76,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._framing = Framing.NONE
         self._silent_bytes = 0
         self._data = b""
-        self._plain_parser: httptools.HttpResponseParser | None = None
-        # The head of the last response that was plain and came in one read, and the size of all of it.
+        self._plain_parser = httptools.HttpResponseParser(None)
+        # The head of the last response that was plain, and the size of all of it.
         self._known: PlainResponseHead | None = None
         self._known_size = 0
         self._started = 0.0  # when the last read began
@@ -90,7 +88,6 @@ class UpstreamConnection(asyncio.Protocol):
         """Give the connection to one exchange, until its response is complete."""
         self._relay = relay
         self._parser = None
-        self._plain = None
         self._data = b""
         self._fields = []
         self._phrase = b""
@@ -124,24 +121,17 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.abort()
             return
         started = self._started = clock()
-        parser = self._parser
-        if parser is None:
-            known = self._known
-            if (
-                known is not None
-                and len(data) == self._known_size
-                and data.startswith(known.received)
-                and relay.method != b"HEAD"
-            ):
-                self._receive_known(relay, known, data, started)
+        if self._parser is None:
+            head = self._find_plain(data)
+            if head is not None and relay.method != b"HEAD":
+                self._receive_plain(relay, head, data, started)
                 return
-            plain = self._plain = find_plain_response(data)
-            parser = self._parser = self._make_parser() if plain is None else self._take_plain_parser()
+            self._parser = httptools.HttpResponseParser(FieldCallbacks(self))
         self._silent_bytes += len(data)
         if not self._head_complete:
             self._data += data
         try:
-            parser.feed_data(data)
+            self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._reusable = False
             if not self._response_complete:
@@ -153,8 +143,6 @@ class UpstreamConnection(asyncio.Protocol):
             return
         now = relay.write_downstream(started)
         if self._response_complete:
-            if self._plain is not None and self._framing is Framing.LENGTH and self._reusable:
-                self._keep(self._plain, len(data), relay.exchange.bytes)
             self._end(relay, now)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -189,12 +177,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     # httptools callbacks
 
-    def on_message_begin(self) -> None:
+    def begin_message(self) -> None:
         """Note a message that begins where none may."""
         if self._response_complete:
             self._reusable = False
-
-    begin_message = on_message_begin
 
     def collect_phrase(self, phrase: bytes) -> None:
         """Collect the reason phrase."""
@@ -235,45 +221,42 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Note the end of the response; an interim one has no body."""
-        if self._plain is not None:
-            # It knows that this response ended, which it does not of one to HEAD: it can read the next.
-            self._plain_parser = self._parser
         if self._interim:
             self._interim = False
         elif self._relay is not None and not self._response_complete:
             self._complete(self._relay, self._fields)
 
-    def _keep(self, head: PlainResponseHead, size: int, body: int) -> None:
-        """Remember the head of a response whose last read had ``size`` bytes, where that was the only one."""
-        if size == len(head.received) + body and len(head.received) <= KEPT_BYTES:
-            self._known, self._known_size = head, size
+    def _find_plain(self, data: bytes) -> PlainResponseHead | None:
+        known = self._known
+        if known is not None and len(data) == self._known_size and data.startswith(known.received):
+            return known
+        head = find_plain_response(data)
+        return None if head is None or len(head.received) > self._limit else head
 
-    def _receive_known(self, relay: "Relay", head: PlainResponseHead, data: bytes, started: float) -> None:
-        """Pass on a response that begins as the last one did, and has its length: it is framed alike.
+    def _receive_plain(self, relay: "Relay", head: PlainResponseHead, data: bytes, started: float) -> None:
+        """Pass on a response that came whole.
 
-        llhttp read the same bytes then, and a body of a given length is not for it to judge.
+        llhttp has read the head that is known already, and a body of a given length is not for it to judge.
         """
-        self._reusable = True
-        self._response_complete = True
+        if head is not self._known:
+            try:
+                self._plain_parser.feed_data(data)
+            except httptools.HttpParserError as error:
+                self._refuse(relay, error)
+                return
+            if len(head.received) <= KEPT_BYTES:
+                self._known, self._known_size = head, len(data)
+        self._reusable = self._head_complete = True
         relay.receive_response_head(head, Framing.LENGTH, started)
         relay.receive_response_body(data[len(head.received) :])
-        relay.end_response([])
+        self._complete(relay, [])
         self._end(relay, relay.write_downstream(started))
-
-    def _make_parser(self) -> httptools.HttpResponseParser:
-        return httptools.HttpResponseParser(FieldCallbacks(self))
-
-    def _take_plain_parser(self) -> httptools.HttpResponseParser:
-        parser, self._plain_parser = self._plain_parser, None
-        return parser or httptools.HttpResponseParser(self)
 
     def _take_head(self) -> ResponseHead | None:
         """Return the head that is complete; None: it is not one of HTTP/1."""
         parser, data = self._parser, self._data
         assert parser is not None
         self._data = b""
-        if self._plain is not None:
-            return self._plain
         version = HTTP_VERSIONS.get(parser.get_http_version())
         status, phrase, fields = parser.get_status_code(), self._phrase, self._fields
         if version is None or status < 100:

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from proxy.exchange import GUARDED
 from proxy.message.head import PlainRequestHead
-from proxy.message.lines import encode_lines
+from proxy.message.lines import encode_lines, parse_fields
 from proxy.message.plain import KEPT_BYTES, PlainRequests, find_plain_response
 
-READ_IN_REQUESTS = sorted((GUARDED - {b"host"}) | {b"expect"})
+READ_IN_REQUESTS = sorted((GUARDED - {b"host", b"traceparent", b"tracestate"}) | {b"expect"})
 HOST = (b"Host", b"a.test")
 
 
@@ -52,7 +52,56 @@ def test_long_fields_are_not_kept() -> None:
     head = requests.find(request(HOST, long))
     assert head is not None
     assert head.names == [b"host", b"a"]
-    assert requests._rest == b""
+    assert requests._kept is None
+
+
+PARENT, STATE = (b"traceparent", b"00-1-2-01"), (b"tracestate", b"a=b, c=d ")
+
+
+@pytest.mark.parametrize(
+    "context",
+    [(PARENT,), (STATE,), (PARENT, STATE), (STATE, PARENT)],
+    ids=["parent", "state", "both", "turned"],
+)
+@pytest.mark.parametrize("place", range(3))
+def test_a_plain_request_may_have_a_context(context: tuple[tuple[bytes, bytes], ...], place: int) -> None:
+    others = [HOST, (b"a", b"b")]
+    fields = [*others[:place], *context, *others[place:]]
+    head = find(request(*fields))
+    assert head is not None
+    assert head.fields == fields
+    assert head.bare == encode_lines(others)
+    assert head.context is not None
+    assert head.context.fields == sorted(context)
+    assert (head.context.get(b"traceparent"), head.context.get(b"tracestate")) == (
+        PARENT[1] if PARENT in context else None,
+        b"a=b, c=d" if STATE in context else None,
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param((PARENT, PARENT), id="two-parents"),
+        pytest.param((STATE, STATE), id="two-states"),
+        pytest.param((PARENT, (b"Traceparent", b"1")), id="odd-case"),
+        pytest.param(((b"trace-parent", b"1"),), id="alike"),
+        pytest.param(((b"tracestatex", b"1"),), id="longer"),
+        pytest.param((PARENT, (b"b3", b"0")), id="b3-too"),
+        pytest.param((PARENT, (b"baggage", b"a=b")), id="baggage-too"),
+    ],
+)
+def test_any_other_context_is_not_plain(fields: tuple[tuple[bytes, bytes], ...]) -> None:
+    assert find(request(HOST, *fields)) is None
+    assert find(request(*fields, HOST)) is None
+
+
+def test_a_context_behind_the_end_of_a_request_is_none_of_it() -> None:
+    assert find(request(HOST) + b"traceparent: 1\r\n\r\n") is None
+    assert find(request(HOST) + b"traceparent: 1\r\na: b\r\n\r\n") is None
+    requests = PlainRequests()
+    assert requests.find(request(HOST)) is not None
+    assert requests.find(request(HOST) + b"\r\ntraceparent: 1\r\n\r\n") is None
 
 
 @pytest.mark.parametrize("name", READ_IN_REQUESTS, ids=bytes.decode)
@@ -99,7 +148,7 @@ def test_a_plain_response_keeps_its_lines_but_for_keep_alive() -> None:
         assert found(response(*fields)) == plain
 
 
-@pytest.mark.parametrize("phrase", [b"", b" ", b" Not  So \xff"], ids=["none", "empty", "odd"])
+@pytest.mark.parametrize("phrase", [b" ", b" Not  So \xff"], ids=["empty", "odd"])
 def test_a_plain_response_keeps_its_phrase(phrase: bytes) -> None:
     plain = found(response((b"Content-Length", b"4"), start=b"HTTP/1.1 404" + phrase))
     assert plain == (404, phrase[1:], b"\r\nContent-Length: 4")
@@ -114,6 +163,14 @@ def test_a_plain_response_keeps_its_phrase(phrase: bytes) -> None:
         pytest.param(response((b"Content-Length", b"4"), (b"Connection", b"keep-alive, x")), id="named"),
         pytest.param(response((b"Content-Length", b"4"), (b"Upgrade", b"x")), id="upgrade"),
         pytest.param(response((b"Transfer-Encoding", b"chunked")), id="chunked"),
+        pytest.param(response((b"Content-Length", b"3")), id="longer"),
+        pytest.param(response((b"Content-Length", b"5")), id="not-all-there"),
+        pytest.param(response((b"Content-Length", b"+4")), id="sign"),
+        pytest.param(response((b"Content-Length", b"4,4")), id="list"),
+        pytest.param(response((b"Content-Length", b"4"), *[(b"Connection", b"keep-alive")] * 2), id="twice"),
+        pytest.param(response((b"Content-Length", b"4"), start=b"HTTP/1.1 204 x"), id="204"),
+        pytest.param(response((b"Content-Length", b"4"), start=b"HTTP/1.1 304 x"), id="304"),
+        pytest.param(response((b"Content-Length", b"4"), start=b"HTTP/1.1 200"), id="no-phrase"),
         pytest.param(response((b"Content-Length", b"4"), start=b"HTTP/1.1 103 x"), id="interim"),
         pytest.param(response((b"Content-Length", b"4"), start=b"HTTP/1.1 099 x"), id="no-status"),
         pytest.param(response((b"Content-Length", b"4"), start=b"HTTP/1.0 200 OK"), id="version-1.0"),
@@ -177,12 +234,16 @@ class Collected:
         self.complete += 1
 
 
+CONTEXT = [b"\r\ntraceparent: 00-1", b"\r\ntracestate: a=b", b"\r\nTraceparent: 2"]
 LINES = [b"GET", b"PUT", b"CONNECT", b" ", b"  ", b"/", b"/a?b=%20", b"http://a.test/", b"*", b" HTTP/1.1"]
 ENDS = [b" HTTP/1.0", b"\r\n", b"\n", b"\r\nHost: a", b"\r\nHost:b", b"\r\nA: b", b"\t", b"\0", b"#", b"\xff"]
-PIECES = st.sampled_from([*LINES, *ENDS])
+PIECES = st.sampled_from([*LINES, *ENDS, *CONTEXT])
 
 
-@given(st.lists(PIECES, max_size=9))
+@given(
+    st.lists(PIECES, max_size=9).map(lambda pieces: [b"GET / HTTP/1.1", b"\r\nHost: a", *pieces])
+    | st.lists(PIECES, max_size=9)
+)
 def test_the_wire_parser_reads_a_plain_request_alike_or_refuses_it(pieces: list[bytes]) -> None:
     data = b"".join(pieces) + b"\r\n\r\n"
     head = find(data)
@@ -197,3 +258,7 @@ def test_the_wire_parser_reads_a_plain_request_alike_or_refuses_it(pieces: list[
     assert collected.complete == 1
     assert (parser.get_method(), parser.get_http_version()) == (head.method, "1.1")
     assert (collected.target, collected.fields) == (head.target, head.fields)
+    context = [field for field in collected.fields if field[0] in (b"traceparent", b"tracestate")]
+    assert sorted(context) == (head.context.fields if head.context is not None else [])
+    others = [field for field in collected.fields if field not in context]
+    assert others == parse_fields(head.bare)

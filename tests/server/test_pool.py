@@ -94,6 +94,43 @@ async def test_bytes_behind_an_answer_are_nobodys(wire: Wire, answer: bytes, ext
     assert (await client.answer())[1] == b"ok"
 
 
+@pytest.mark.parametrize("extra", [b"x", OK, b"\r\nx"], ids=["byte", "second-answer", "line-and-byte"])
+async def test_bytes_behind_an_answer_like_the_last_are_nobodys(wire: Wire, extra: bytes) -> None:
+    client, upstream = await wire.reach()
+    await client.send(GET)
+    await upstream.head()
+    await upstream.send(OK + extra)
+    assert (await client.answer())[1] == b"ok"
+    other, _ = await wire.forward(client, GET)
+    await other.send(OK)
+    assert (await client.answer())[1] == b"ok"
+    assert client.quiet
+
+
+async def test_an_answer_like_the_last_has_its_own_body(wire: Wire) -> None:
+    client, upstream = await wire.reach()
+    for pieces in ((b"no",), (b"y", b"s"), (b"", b"ja"), (b"ok",)):
+        await client.send(GET)
+        await upstream.head()
+        await upstream.send(OK[:-2] + pieces[0])
+        for piece in pieces[1:]:
+            await wire.turns()
+            await upstream.send(piece)
+        assert (await client.answer())[1] == b"".join(pieces)
+    assert all(record.bytes == 2 for record in wire.records)
+
+
+async def test_an_answer_like_the_last_to_head_has_no_body(wire: Wire) -> None:
+    client, upstream = await wire.reach()
+    for answer in (OK[:-2], OK):
+        await client.send(method(b"HEAD"))
+        await upstream.head()
+        await upstream.send(answer)
+        await client.head()
+    await upstream.gone()
+    assert client.quiet
+
+
 async def test_a_body_behind_the_answer_to_head_is_nobodys(wire: Wire) -> None:
     client, upstream = await wire.reach()
     await client.send(method(b"HEAD"))

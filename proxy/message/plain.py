@@ -16,7 +16,9 @@ KEPT_BYTES = 2048
 
 # Beginnings of the names of fields that somebody here reads, after "\n" for a quick search. They
 # cover more than is needed: whoever is taken for marked is read field by field, which is never wrong.
-_MARKED_IN_REQUEST = re.compile(rb"\n(?:x[-_][bdf]|tr|te:|b[3a]|con|kee|pro|upg|forw|exp)")
+_MARKED_IN_REQUEST = re.compile(
+    rb"\n(?:x[-_][bdf]|tr|te:|b[3a]|con(?!nection: keep-alive(?![^\r]))|kee|pro|upg|forw|exp)"
+)
 # Context fields as nearly everybody writes them; others are marked.
 _TRACEPARENT = b"\r\ntraceparent: "
 _TRACESTATE = b"\r\ntracestate: "
@@ -25,7 +27,7 @@ _MARKED_IN_RESPONSE = re.compile(
 )
 # Not those that never have a body, whatever their Content-Length says.
 _PLAIN_STATUS = re.compile(rb"HTTP/1\.1 (?!204|304)[2-9][0-9][0-9] ")
-_KEPT_ALIVE = b"\r\nconnection: keep-alive\r\n"
+_KEEP_ALIVE = b"\r\nconnection: keep-alive"
 _KEPT_MARK = (b"connection", b" keep-alive")
 _VERSION = b" HTTP/1.1"
 # Of other methods some do not end as these do: CONNECT.
@@ -35,12 +37,12 @@ _METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"DELETE", b"POST", b"PUT", b
 class PlainRequests:
     """Finds the plain requests of one connection."""
 
-    __slots__ = ("_host", "_kept")
+    __slots__ = ("_found", "_kept")
 
     def __init__(self) -> None:
-        # The last field lines that were found plain, and the value of Host among them.
+        # The last field lines that were found plain, and what was found in them.
         self._kept: bytes | None = None
-        self._host = b""
+        self._found = (b"", b"")
 
     def find(self, data: bytes) -> PlainRequestHead | None:
         """Return the head, where ``data`` is one request with a plain one.
@@ -62,12 +64,17 @@ class PlainRequests:
                 return None
             bare, context = _take_context(lines)
         if bare == self._kept:
-            return PlainRequestHead(method, target, lines, self._host, bare, context)
-        host = find_host(bare)
-        if host is None:
-            return None
-        if len(bare) <= KEPT_BYTES:
-            self._kept, self._host = bare, host
+            host, ending = self._found
+        else:
+            found = look_at(bare)
+            if found is None:
+                return None
+            host, ending = found
+            if len(bare) <= KEPT_BYTES:
+                self._kept, self._found = bare, found
+        if ending:
+            bare = bare.replace(ending, b"", 1)
+            lines = lines.replace(ending, b"", 1) if context is not None else bare
         return PlainRequestHead(method, target, lines, host, bare, context)
 
 
@@ -86,8 +93,11 @@ def _take(lines: bytes, name: bytes) -> tuple[bytes, bytes | None]:
     return (before, rest) if end < 0 else (before + rest[end:], rest[:end])
 
 
-def find_host(lines: bytes) -> bytes | None:
-    """Return the value of Host, where the field lines of a request are plain."""
+def look_at(lines: bytes) -> tuple[bytes, bytes] | None:
+    """Return what is to be known of the field lines of a request, where they are plain.
+
+    That is the value of Host, and the line that ends here: ``Connection: keep-alive``, or nothing.
+    """
     lowered = lines.lower()
     host = lowered.find(b"\r\nhost:")
     if host < 0 or b"\r\n\r\n" in lines or _MARKED_IN_REQUEST.search(lowered):
@@ -96,7 +106,12 @@ def find_host(lines: bytes) -> bytes | None:
         return None
     end = lines.find(b"\r\n", host + 7)
     value = lines[host + 7 :] if end < 0 else lines[host + 7 : end]
-    return value.strip(OWS)
+    kept = lowered.find(_KEEP_ALIVE)
+    if kept < 0:
+        return value.strip(OWS), b""
+    if lowered.find(_KEEP_ALIVE, kept + 1) >= 0:
+        return None
+    return value.strip(OWS), lines[kept : kept + len(_KEEP_ALIVE)]
 
 
 def find_plain_response(data: bytes) -> PlainResponseHead | None:
@@ -115,8 +130,8 @@ def find_plain_response(data: bytes) -> PlainResponseHead | None:
         if mark[0] == b"content-length" and length is None:
             length = mark[1].strip(OWS)
         elif mark == _KEPT_MARK and sent is received:
-            line = start + lowered.find(_KEPT_ALIVE)
-            sent = received[:line] + received[line + len(_KEPT_ALIVE) - 2 :]
+            line = start + lowered.find(_KEEP_ALIVE + b"\r\n")
+            sent = received[:line] + received[line + len(_KEEP_ALIVE) :]
         else:
             return None
     # Digits alone: llhttp, which judges them, counts no others.

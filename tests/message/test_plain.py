@@ -46,6 +46,30 @@ def test_the_same_fields_again_belong_to_the_request_they_came_with() -> None:
     assert other.names == [b"c", b"host", b"a"]
 
 
+@pytest.mark.parametrize("line", [(b"Connection", b"keep-alive"), (b"connection", b"Keep-Alive")])
+@pytest.mark.parametrize("context", [(), ((b"traceparent", b"1"),)], ids=["", "context"])
+def test_what_keeps_the_connection_goes_and_is_no_mark(
+    line: tuple[bytes, bytes], context: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    requests = PlainRequests()
+    others = [HOST, (b"a", b"b")]
+    for place in (0, 0, 1, 2):
+        head = requests.find(request(*others[:place], line, *others[place:], *context))
+        assert head is not None
+        assert head.fields == [*others, *context]
+        assert head.bare == encode_lines(others)
+
+
+@pytest.mark.parametrize(
+    "value", [b"close", b"keep-alive, te", b"keep-alives", b" keep-alive", b"keep-alive ", b"upgrade"]
+)
+def test_what_else_a_connection_field_says_is_read(value: bytes) -> None:
+    assert find(request(HOST, (b"Connection", value))) is None
+    assert find(request((b"Connection", value), HOST)) is None
+    assert find(request((b"Connection", b"keep-alive"), HOST, (b"Connection", value))) is None
+    assert find(request((b"Connection", b"keep-alive"), HOST, (b"Connection", b"keep-alive"))) is None
+
+
 def test_long_fields_are_not_kept() -> None:
     requests = PlainRequests()
     long = (b"a", b"x" * KEPT_BYTES)
@@ -236,8 +260,9 @@ class Collected:
 
 CONTEXT = [b"\r\ntraceparent: 00-1", b"\r\ntracestate: a=b", b"\r\nTraceparent: 2"]
 LINES = [b"GET", b"PUT", b"CONNECT", b" ", b"  ", b"/", b"/a?b=%20", b"http://a.test/", b"*", b" HTTP/1.1"]
+KEPT = [b"\r\nConnection: keep-alive", b"\r\nconnection: close"]
 ENDS = [b" HTTP/1.0", b"\r\n", b"\n", b"\r\nHost: a", b"\r\nHost:b", b"\r\nA: b", b"\t", b"\0", b"#", b"\xff"]
-PIECES = st.sampled_from([*LINES, *ENDS, *CONTEXT])
+PIECES = st.sampled_from([*LINES, *ENDS, *CONTEXT, *KEPT])
 
 
 @given(
@@ -257,8 +282,13 @@ def test_the_wire_parser_reads_a_plain_request_alike_or_refuses_it(pieces: list[
         return
     assert collected.complete == 1
     assert (parser.get_method(), parser.get_http_version()) == (head.method, "1.1")
-    assert (collected.target, collected.fields) == (head.target, head.fields)
+    kept = (b"Connection", b"keep-alive")
+    assert (collected.target, [field for field in collected.fields if field != kept]) == (
+        head.target,
+        head.fields,
+    )
+    assert (b"connection", b"close") not in collected.fields
     context = [field for field in collected.fields if field[0] in (b"traceparent", b"tracestate")]
     assert sorted(context) == (head.context.fields if head.context is not None else [])
-    others = [field for field in collected.fields if field not in context]
+    others = [field for field in collected.fields if field not in (*context, kept)]
     assert others == parse_fields(head.bare)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from proxy.message.error import RETRIABLE, RETRY_AFTER_SECONDS, STATUS, ErrorKind
+from proxy.message.error import RETRIABLE, RETRY_AFTER_SECONDS, STATUS, ErrorKind, RefusedMessage
 from proxy.message.forwarding import (
     HOP_BY_HOP,
     XForwarded,
@@ -22,6 +22,7 @@ from proxy.message.forwarding import (
 )
 from proxy.message.head import Field, PlainRequestHead, RequestHead, ResponseHead
 from proxy.message.lines import encode_lines, parse_fields
+from proxy.message.upgrade import accepts_offer, offered_protocols, upgrade_lines
 from proxy.policy import cors, propagation
 from proxy.policy.cors import CorsMode, CorsPolicy, PreflightOutcome
 from proxy.policy.location import Locator
@@ -230,13 +231,14 @@ class ExchangeRecord:
 class Exchange(ExchangeRecord):
     """One request and its response: the record of it that grows until it is closed."""
 
-    __slots__ = ("_asked", "_client", "_head", "_ids")
+    __slots__ = ("_asked", "_client", "_head", "_ids", "offer")
 
     def __init__(self, client: Client, ids: IdSource, started: float) -> None:
         self._client = client
         self._ids = ids
         self._head: RequestHead | None = None
         self._asked: Sequence[bytes] = ()  # the trace headers that a preflight asked for
+        self.offer: bytes | None = None  # the protocols that the upstream may switch to
         ExchangeRecord.__init__(self, started, client.peer)
 
     def receive_request(self, head: RequestHead, now: float) -> Forward | Respond:
@@ -278,6 +280,16 @@ class Exchange(ExchangeRecord):
     def receive_interim(self, head: ResponseHead) -> bytes:
         """Return the field lines of a 1xx response for the client."""
         return head.lines_without(hop_by_hop(head))
+
+    def receive_switch(self, head: ResponseHead) -> bytes:
+        """Return the field lines of a 101 for the client.
+
+        Raises:
+            RefusedMessage: the client did not offer what it switches to.
+        """
+        if self.offer is None or self._head is None or not accepts_offer(self._head, head):
+            raise RefusedMessage(ErrorKind.UPSTREAM_PROTOCOL, "the upstream switched protocols unasked")
+        return self.receive_response(head) + upgrade_lines(b", ".join(head.get_all(b"upgrade")))
 
     def receive_response(self, head: ResponseHead) -> bytes:
         """Return the field lines of the final response for the client; framing is the sender's."""
@@ -343,6 +355,9 @@ class Exchange(ExchangeRecord):
             )
             gone = hop_by_hop(head, PROTECTED) | dropped | trace.remove | _disguised(names)
             lines = head.lines_without(gone) + encode_lines(forwarded)
+            self.offer = offered_protocols(head)
+            if self.offer is not None:
+                lines += upgrade_lines(self.offer)
         if head.host is None and b"host" not in head.present:
             lines = b"\r\nHost: %b%b" % (client.authority.encode("ascii"), lines)
         if not trace.add and not trace.remove:

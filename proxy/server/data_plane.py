@@ -16,6 +16,7 @@ from proxy.tracecontext.ids import IdSource
 
 if TYPE_CHECKING:
     from proxy.server.downstream import DownstreamConnection
+    from proxy.server.tunnel import Tunnel
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class DataPlane:
         self.ids = ids
         self.observe = observe
         self.wall_clock = time.time
-        self.connections: set[DownstreamConnection] = set()
+        self.connections: set[DownstreamConnection | Tunnel] = set()
         self.draining = False
         self._date = b""
         self._date_second = 0

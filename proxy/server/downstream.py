@@ -5,6 +5,7 @@ Requests behind the current one wait in a queue, and reading pauses while one do
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from time import perf_counter as clock
 from typing import TYPE_CHECKING, cast
 
@@ -12,10 +13,12 @@ from proxy.exchange import Client, Exchange
 from proxy.message.error import ErrorKind, RefusedMessage
 from proxy.message.framing import Framing, request_framing
 from proxy.message.head import RequestHead
-from proxy.server.flow_control import EXCHANGE_BUSY, NOT_CONNECTED, PEER_FULL, ReadGate
+from proxy.message.upgrade import offered_protocols
+from proxy.server.flow_control import EXCHANGE_BUSY, NOT_CONNECTED, OFFER_PENDING, PEER_FULL, ReadGate
 from proxy.server.relay import Relay
 from proxy.server.request_reader import RequestReader
 from proxy.server.transport import abort, peer_address
+from proxy.server.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from proxy.server.data_plane import DataPlane, ListenerFacts
@@ -132,6 +135,8 @@ class DownstreamConnection(RequestReader):
         plane = self.plane
         limits = plane.limits
         plane.observe(relay.exchange.close(now - relay.head_at))
+        if self._held is not None and relay.persist and self._read_held(now):
+            return
         if not relay.persist or (self._eof and not self._queue):
             self.close()
             return
@@ -140,6 +145,29 @@ class DownstreamConnection(RequestReader):
             self.close()
         elif self._queue:
             self._advance()
+
+    def join(
+        self,
+        relay: Relay,
+        upstream: asyncio.Transport,
+        early: bytes,
+        idle_timeout: float,
+        on_end: Callable[[], None],
+        now: float,
+    ) -> None:
+        """End an exchange that upgraded the connection at ``now``, and leave it to a tunnel."""
+        connections = self.plane.connections
+
+        def forget(tunnel: Tunnel) -> None:
+            connections.discard(tunnel)
+            on_end()
+
+        self._close_exchange(relay, now)
+        self._closing = True
+        tunnel = Tunnel(self._transport, upstream, idle_timeout=idle_timeout, on_end=forget)
+        connections.discard(self)
+        connections.add(tunnel)
+        tunnel.join(self._held or b"", early, client_full=self.full, client_ended=self._eof)
 
     def abort(self, relay: Relay) -> None:
         """Cut the connection so that the answer cannot look complete."""
@@ -159,7 +187,7 @@ class DownstreamConnection(RequestReader):
             self._transport.close()
             return
         self._transport.write_eof()
-        self.gate.release(PEER_FULL | EXCHANGE_BUSY | NOT_CONNECTED)
+        self.gate.release(PEER_FULL | EXCHANGE_BUSY | NOT_CONNECTED | OFFER_PENDING)
 
     # The data plane's side.
 
@@ -243,6 +271,26 @@ class DownstreamConnection(RequestReader):
         receiving.refuse(refused)
         if not self._closing:
             self.gate.hold(EXCHANGE_BUSY)
+
+    def _last_offers(self) -> bool:
+        last = self._queue[-1] if self._queue else self.current
+        offers = last is not None and not last.has_body and offered_protocols(last.head) is not None
+        if offers and not self._closing:
+            self.gate.hold(OFFER_PENDING)
+        return offers
+
+    def _read_held(self, now: float) -> bool:
+        """Read what came behind an offer that the upstream did not take up: requests.
+
+        Return whether one of them is in flight, or ended the connection.
+        """
+        held, self._held = self._held, None
+        self.gate.release(OFFER_PENDING)
+        if held:
+            self._read(held, now)
+        if self.current is not None:
+            self.current.write_upstream(now)
+        return self.current is not None or self._closing
 
     def _advance(self) -> None:
         """Begin queued requests until one is in flight; a loop, since any of them may end at once."""

@@ -11,6 +11,8 @@ PEER_FULL = 1
 EXCHANGE_BUSY = 2
 #: A body comes and there is no upstream connection to write it to.
 NOT_CONNECTED = 4
+#: An upgrade is offered: whether what follows is a request is the upstream's to say.
+OFFER_PENDING = 8
 
 
 class ReadGate:

@@ -270,6 +270,28 @@ class Relay:
             lines = self.exchange.receive_interim(head)
             self._incoming.append(head.encode(lines))
 
+    def receive_switch(self, head: ResponseHead, now: float) -> None:
+        """Take a 101, which came at ``now``.
+
+        Raises:
+            RefusedMessage: the client did not offer what it switches to.
+        """
+        exchange = self.exchange
+        lines = exchange.receive_switch(head)
+        exchange.upstream_seconds = now - self._wrote_head_at
+        exchange.status = head.status
+        self._incoming.append(head.encode(lines))
+
+    def switch(self, early: bytes, started: float) -> None:
+        """Join the two connections; ``early`` came from the upstream behind its 101."""
+        connection, upstream = self._connection, self._upstream
+        assert connection is not None
+        assert upstream is not None
+        self._response_started = self._response_complete = True
+        self._connection = None
+        now = self.write_downstream(started)
+        self._downstream.join(self, connection.transport, early, upstream.idle_timeout, connection.end, now)
+
     def receive_response_head(self, head: ResponseHead, framing: Framing, now: float) -> None:
         """Take the final head, which came at ``now``."""
         exchange = self.exchange

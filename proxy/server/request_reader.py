@@ -38,6 +38,7 @@ class RequestReader(asyncio.Protocol):
         "_head_began",
         "_head_bytes",
         "_head_split",
+        "_held",
         "_in_head",
         "_parser",
         "_plain_parser",
@@ -66,6 +67,8 @@ class RequestReader(asyncio.Protocol):
         self._progressed = False
         self._silent_bytes = 0
         self._receiving: Relay | None = None  # whose body comes
+        # What came behind an offer to upgrade, which says what it is; None: there is no offer.
+        self._held: bytes | None = None
 
     # What the other half does.
 
@@ -81,6 +84,10 @@ class RequestReader(asyncio.Protocol):
         """Answer a message that cannot be read any further, in its turn, and stop reading."""
         raise NotImplementedError
 
+    def _last_offers(self) -> bool:
+        """Whether the last request offers an upgrade that is passed on: what follows it may be anything."""
+        raise NotImplementedError
+
     def _closes_after_last(self) -> bool:
         """Whether the last request said ``Connection: close``: what follows it is not a request."""
         raise NotImplementedError
@@ -89,6 +96,9 @@ class RequestReader(asyncio.Protocol):
 
     def _read(self, data: bytes, started: float) -> None:
         """Parse what came."""
+        if self._held is not None:
+            self._held += data
+            return
         if not self._in_head and self._receiving is None:
             head = self._plain_requests.find(data)
             if head is not None:
@@ -130,8 +140,12 @@ class RequestReader(asyncio.Protocol):
             elif self._receiving is not None:
                 self._check_progress(len(data))
         except httptools.HttpParserUpgrade as upgrade:
+            behind = memoryview(data)[upgrade.args[0] :]
             self._resume_after_offer()
-            return memoryview(data)[upgrade.args[0] :]
+            if self._last_offers():
+                self._held = bytes(behind)
+                return None
+            return behind
         except httptools.HttpParserCallbackError as error:
             if not isinstance(error.__context__, RefusedMessage):
                 raise
@@ -234,7 +248,7 @@ class RequestReader(asyncio.Protocol):
     def _resume_after_offer(self) -> None:
         """Go on behind the head of a request that offers an upgrade, where llhttp stops framing.
 
-        The offer is not passed on, so the bytes that follow are the request's body, and requests.
+        Unless the upstream takes the offer up, the bytes that follow are the request's body, and requests.
         """
         receiving = self._receiving
         self._parser = parse_after_offer(

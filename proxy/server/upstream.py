@@ -51,6 +51,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_reusable",
         "_silent_bytes",
         "_started",
+        "_switched",
         "gate",
         "idle_since",
         "served",
@@ -95,12 +96,17 @@ class UpstreamConnection(asyncio.Protocol):
         self._silent_bytes = 0  # since the last piece of a body
         self._head_complete = False
         self._interim = False
+        self._switched = False  # by a 101
         self._response_complete = False
 
     def detach(self) -> None:
         """End the exchange here: the connection cannot carry another one."""
         self._relay = None
         self.transport.abort()
+
+    def end(self) -> None:
+        """Tell the pool that the connection, which a tunnel took over, is gone."""
+        self._owner.forget(self)
 
     def close(self) -> None:
         """Close an idle connection."""
@@ -132,7 +138,13 @@ class UpstreamConnection(asyncio.Protocol):
             self._data += data
         try:
             self._parser.feed_data(data)
+            if self._switched:
+                raise httptools.HttpParserError("a 101 without its end")
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if self._switched and isinstance(error, httptools.HttpParserUpgrade):
+                self._relay = None
+                relay.switch(data[error.args[0] :], started)
+                return
             self._reusable = False
             if not self._response_complete:
                 self._refuse(relay, error)
@@ -271,7 +283,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _receive_interim(self, relay: "Relay", head: ResponseHead) -> None:
         if head.status == 101:
-            raise RefusedMessage(ErrorKind.UPSTREAM_PROTOCOL, "the upstream switched protocols unasked")
+            relay.receive_switch(head, self._started)
+            self._switched = self._interim = True
+            return
         self._interim = True
         relay.receive_interim(head)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from proxy.server.downstream import DownstreamConnection
 from tests.server.conftest import GET, OK, Peer, Wire
 
 #: More than sockets and write buffers on the way take, and far less than what is sent.
@@ -16,7 +17,11 @@ CHUNKED_POST = b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r
 
 def buffered(wire: Wire) -> int:
     """Bytes that the proxy holds for its clients."""
-    return sum(connection._transport.get_write_buffer_size() for connection in wire.plane.connections)
+    return sum(
+        connection._transport.get_write_buffer_size()
+        for connection in wire.plane.connections
+        if isinstance(connection, DownstreamConnection)
+    )
 
 
 async def send_zeros(peer: Peer, size: int) -> None:

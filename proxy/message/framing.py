@@ -3,7 +3,7 @@
 from enum import Enum
 
 from proxy.message.error import ErrorKind, RefusedMessage
-from proxy.message.head import RequestHead, ResponseHead
+from proxy.message.head import PlainRequestHead, RequestHead, ResponseHead
 
 
 class Framing(Enum):
@@ -27,8 +27,8 @@ def request_framing(head: RequestHead) -> Framing:
     Raises:
         RefusedMessage: a coding other than one final ``chunked``, or one from HTTP/1.0.
     """
-    if head.plain:
-        return Framing.NONE
+    if isinstance(head, PlainRequestHead):
+        return Framing.LENGTH if head.length else Framing.NONE
     if b"transfer-encoding" in head.present:
         if head.version == (1, 0):
             raise RefusedMessage(ErrorKind.BAD_REQUEST, "Transfer-Encoding in an HTTP/1.0 request")

@@ -190,10 +190,10 @@ class ResponseHead(Head):
 class PlainRequestHead(RequestHead):
     """The head of a request that was found plain (``message.plain``): its fields are split when asked for.
 
-    ``bare`` are its lines less those of ``context``.
+    ``bare`` are its lines less those of ``context``, ``length`` the bytes of its body.
     """
 
-    __slots__ = ("bare", "context")
+    __slots__ = ("bare", "context", "length")
     plain: ClassVar[bool] = True
     context: ContextHead | None
 
@@ -203,6 +203,7 @@ class PlainRequestHead(RequestHead):
         target: bytes,
         lines: bytes,
         host: bytes,
+        length: int,
         bare: bytes,
         context: ContextHead | None = None,
     ) -> None:
@@ -210,6 +211,7 @@ class PlainRequestHead(RequestHead):
         self.target = target
         self.lines = lines
         self.host = host
+        self.length = length
         self.bare = bare
         self.context = context
         self.version = (1, 1)

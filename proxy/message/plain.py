@@ -17,7 +17,7 @@ KEPT_BYTES = 2048
 # Beginnings of the names of fields that somebody here reads, after "\n" for a quick search. They
 # cover more than is needed: whoever is taken for marked is read field by field, which is never wrong.
 _MARKED_IN_REQUEST = re.compile(
-    rb"\n(?:x[-_][bdf]|tr|te:|b[3a]|con(?!nection: keep-alive(?![^\r]))|kee|pro|upg|forw|exp)"
+    rb"\n(?:x[-_][bdf]|tr|te:|b[3a]|con(?!nection: keep-alive(?![^\r])|tent-)|kee|pro|upg|forw|exp)"
 )
 # Context fields as nearly everybody writes them; others are marked.
 _TRACEPARENT = b"\r\ntraceparent: "
@@ -28,10 +28,27 @@ _MARKED_IN_RESPONSE = re.compile(
 # Not those that never have a body, whatever their Content-Length says.
 _PLAIN_STATUS = re.compile(rb"HTTP/1\.1 (?!204|304)[2-9][0-9][0-9] ")
 _KEEP_ALIVE = b"\r\nconnection: keep-alive"
+_LENGTH = b"\r\ncontent-length:"
+_MOST_DIGITS = 16
 _KEPT_MARK = (b"connection", b" keep-alive")
 _VERSION = b" HTTP/1.1"
 # Of other methods some do not end as these do: CONNECT.
 _METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"DELETE", b"POST", b"PUT", b"PATCH"})
+
+
+class Findings:
+    """What is to be known of plain field lines.
+
+    ``host`` is the value of Host, ``ending`` the line that goes no further (``Connection: keep-alive``,
+    or nothing), ``length`` the bytes of body that the lines announce.
+    """
+
+    __slots__ = ("ending", "host", "length")
+
+    def __init__(self, host: bytes, ending: bytes, length: int) -> None:
+        self.host = host
+        self.ending = ending
+        self.length = length
 
 
 class PlainRequests:
@@ -42,40 +59,40 @@ class PlainRequests:
     def __init__(self) -> None:
         # The last field lines that were found plain, and what was found in them.
         self._kept: bytes | None = None
-        self._found = (b"", b"")
+        self._found = Findings(b"", b"", 0)
 
     def find(self, data: bytes) -> PlainRequestHead | None:
-        """Return the head, where ``data`` is one request with a plain one.
-
-        Such a request has no body: what announces one is a mark.
-        """
-        if data[-4:] != b"\r\n\r\n":
-            return None
+        """Return the head, where ``data`` is one request with a plain one, its body included."""
+        head_end = len(data) - 4
+        if data[head_end:] != b"\r\n\r\n":
+            head_end = data.find(b"\r\n\r\n")
+            if head_end < 0:
+                return None
         end = data.find(b"\r\n")
         target_end = end - len(_VERSION)
         method_end = data.find(b" ")
         method, target = data[:method_end], data[method_end + 1 : target_end]
         if not target or b" " in target or data[target_end:end] != _VERSION or method not in _METHODS:
             return None
-        lines = data[end:-4]
+        lines = data[end:head_end]
         bare, context = lines, None
         if b"\r\ntrace" in lines:
             if b"\r\n\r\n" in lines:
                 return None
             bare, context = _take_context(lines)
         if bare == self._kept:
-            host, ending = self._found
+            found: Findings | None = self._found
         else:
             found = look_at(bare)
-            if found is None:
-                return None
-            host, ending = found
-            if len(bare) <= KEPT_BYTES:
+            if found is not None and len(bare) <= KEPT_BYTES:
                 self._kept, self._found = bare, found
+        if found is None or found.length != len(data) - head_end - 4:
+            return None
+        ending = found.ending
         if ending:
             bare = bare.replace(ending, b"", 1)
             lines = lines.replace(ending, b"", 1) if context is not None else bare
-        return PlainRequestHead(method, target, lines, host, bare, context)
+        return PlainRequestHead(method, target, lines, found.host, found.length, bare, context)
 
 
 def _take_context(lines: bytes) -> tuple[bytes, ContextHead]:
@@ -93,25 +110,36 @@ def _take(lines: bytes, name: bytes) -> tuple[bytes, bytes | None]:
     return (before, rest) if end < 0 else (before + rest[end:], rest[:end])
 
 
-def look_at(lines: bytes) -> tuple[bytes, bytes] | None:
-    """Return what is to be known of the field lines of a request, where they are plain.
-
-    That is the value of Host, and the line that ends here: ``Connection: keep-alive``, or nothing.
-    """
+def look_at(lines: bytes) -> Findings | None:
+    """Return what is to be known of the field lines of a request, where they are plain."""
     lowered = lines.lower()
     host = lowered.find(b"\r\nhost:")
     if host < 0 or b"\r\n\r\n" in lines or _MARKED_IN_REQUEST.search(lowered):
         return None
     if lowered.find(b"\r\nhost:", host + 7) >= 0:
         return None
-    end = lines.find(b"\r\n", host + 7)
-    value = lines[host + 7 :] if end < 0 else lines[host + 7 : end]
+    length = 0
+    place = lowered.find(_LENGTH)
+    if place >= 0:
+        digits = _value(lines, place + len(_LENGTH))
+        if not _is_length(digits) or lowered.find(_LENGTH, place + 1) >= 0:
+            return None
+        length = int(digits)
     kept = lowered.find(_KEEP_ALIVE)
-    if kept < 0:
-        return value.strip(OWS), b""
-    if lowered.find(_KEEP_ALIVE, kept + 1) >= 0:
+    if kept >= 0 and lowered.find(_KEEP_ALIVE, kept + 1) >= 0:
         return None
-    return value.strip(OWS), lines[kept : kept + len(_KEEP_ALIVE)]
+    ending = lines[kept : kept + len(_KEEP_ALIVE)] if kept >= 0 else b""
+    return Findings(_value(lines, host + 7), ending, length)
+
+
+def _is_length(digits: bytes) -> bool:
+    """Whether it counts bytes in a usual way; llhttp judges all others."""
+    return len(digits) < _MOST_DIGITS and digits.isdigit()
+
+
+def _value(lines: bytes, start: int) -> bytes:
+    end = lines.find(b"\r\n", start)
+    return (lines[start:] if end < 0 else lines[start:end]).strip(OWS)
 
 
 def find_plain_response(data: bytes) -> PlainResponseHead | None:
@@ -134,7 +162,6 @@ def find_plain_response(data: bytes) -> PlainResponseHead | None:
             sent = received[:line] + received[line + len(_KEEP_ALIVE) :]
         else:
             return None
-    # Digits alone: llhttp, which judges them, counts no others.
-    if length is None or not length.isdigit() or int(length) != len(data) - len(received):
+    if length is None or not _is_length(length) or int(length) != len(data) - len(received):
         return None
     return PlainResponseHead(received, sent, start, int(length))

@@ -226,12 +226,12 @@ class DownstreamConnection(RequestReader):
         if (self.current is not None or self._closing) and self._closes_after_last():
             # It came in the read of a request that ends the connection.
             return
-        framing = Framing.NONE if head.plain else request_framing(head)
+        framing = request_framing(head)
         plane, client = self.plane, self._client
         if client is None or client.policy is not plane.policy:
             client = self._identify()
         relay = Relay(self, Exchange(client, plane.ids, plane.wall_clock()), head, framing)
-        if head.plain:
+        if framing is Framing.NONE and head.plain:
             relay.request_complete = True
         else:
             self._receiving = relay

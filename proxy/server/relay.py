@@ -11,7 +11,7 @@ from proxy.exchange import Exchange, Forward, Respond
 from proxy.message.encode import encode_request_head, encode_response_head, encode_trailers
 from proxy.message.error import CLOSING, ErrorKind, RefusedMessage
 from proxy.message.framing import LAST_CHUNK, Framing, chunk, sent_framing
-from proxy.message.head import Field, RequestHead, ResponseHead
+from proxy.message.head import Field, PlainRequestHead, RequestHead, ResponseHead
 from proxy.message.lines import encode_lines
 from proxy.message.trailers import safe_trailers
 from proxy.server.flow_control import NOT_CONNECTED, PEER_FULL
@@ -101,7 +101,10 @@ class Relay:
     @property
     def length(self) -> int:
         """What Content-Length says, 0 without one."""
-        return int(self.head.get(b"content-length") or b"0") if self.framing is Framing.LENGTH else 0
+        head = self.head
+        if isinstance(head, PlainRequestHead):
+            return head.length
+        return int(head.get(b"content-length") or b"0") if self.framing is Framing.LENGTH else 0
 
     def begin(self, now: float) -> None:
         """Decide about the request, now that it is its turn."""

@@ -114,10 +114,15 @@ class RequestReader(asyncio.Protocol):
         try:
             self._plain_parser.feed_data(data)
             if len(data) > self.plane.limits.header_bytes:
-                self._check_head_size(len(data), len(head.target))
+                self._check_head_size(len(data) - head.length, len(head.target))
             self._check_count(head.lines.count(b"\r\n"))
             self._head_began = False
             self._take_request(head, started)
+            relay = self._receiving
+            if relay is not None:
+                relay.receive_body(data[-head.length :])
+                self._receiving = None
+                relay.end_request([])
         except httptools.HttpParserError as error:
             self._refuse_bytes(error, data)
         except RefusedMessage as refused:

@@ -8,7 +8,9 @@ from proxy.message.head import PlainRequestHead
 from proxy.message.lines import encode_lines, parse_fields
 from proxy.message.plain import KEPT_BYTES, PlainRequests, find_plain_response
 
-READ_IN_REQUESTS = sorted((GUARDED - {b"host", b"traceparent", b"tracestate"}) | {b"expect"})
+READ_IN_REQUESTS = sorted(
+    (GUARDED - {b"host", b"traceparent", b"tracestate", b"content-length"}) | {b"expect", b"content_length"}
+)
 HOST = (b"Host", b"a.test")
 
 
@@ -68,6 +70,42 @@ def test_what_else_a_connection_field_says_is_read(value: bytes) -> None:
     assert find(request((b"Connection", value), HOST)) is None
     assert find(request((b"Connection", b"keep-alive"), HOST, (b"Connection", value))) is None
     assert find(request((b"Connection", b"keep-alive"), HOST, (b"Connection", b"keep-alive"))) is None
+
+
+def test_a_plain_request_may_have_a_body() -> None:
+    requests = PlainRequests()
+    for body in (b"hello", b"hullo", b"\r\n\r\nx", b"x\r\n\r\n"):
+        length = (b"content-length", b"%d" % len(body))
+        head = requests.find(request(HOST, (b"Content-Type", b"text/plain"), length) + body)
+        if body.endswith(b"\r\n\r\n"):
+            assert head is None
+            continue
+        assert head is not None
+        assert head.length == len(body)
+        assert head.names == [b"host", b"content-type", b"content-length"]
+    empty = find(request(HOST, (b"Content-Length", b"0")))
+    assert empty is not None
+    assert empty.length == 0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param([], id="no-length"),
+        pytest.param([b"3"], id="short"),
+        pytest.param([b"5"], id="long"),
+        pytest.param([b"4", b"4"], id="twice"),
+        pytest.param([b"+4"], id="sign"),
+        pytest.param([b"4, 4"], id="list"),
+        pytest.param([b"0x4"], id="hex"),
+        pytest.param([b""], id="empty"),
+        pytest.param([b"9" * 5000], id="endless"),
+    ],
+)
+def test_a_body_that_is_not_what_the_head_says_is_not_plain(fields: list[bytes]) -> None:
+    assert find(request(HOST, *[(b"Content-Length", value) for value in fields]) + b"body") is None
+    plain = response(*[(b"Content-Length", value) for value in fields])
+    assert find_plain_response(plain) is None
 
 
 def test_long_fields_are_not_kept() -> None:
@@ -246,6 +284,7 @@ class Collected:
     def __init__(self) -> None:
         self.target = b""
         self.fields: list[tuple[bytes, bytes]] = []
+        self.body = b""
         self.complete = 0
 
     def on_url(self, target: bytes) -> None:
@@ -254,6 +293,9 @@ class Collected:
     def on_header(self, name: bytes, value: bytes) -> None:
         self.fields.append((name, value))
 
+    def on_body(self, data: bytes) -> None:
+        self.body += data
+
     def on_message_complete(self) -> None:
         self.complete += 1
 
@@ -261,8 +303,9 @@ class Collected:
 CONTEXT = [b"\r\ntraceparent: 00-1", b"\r\ntracestate: a=b", b"\r\nTraceparent: 2"]
 LINES = [b"GET", b"PUT", b"CONNECT", b" ", b"  ", b"/", b"/a?b=%20", b"http://a.test/", b"*", b" HTTP/1.1"]
 KEPT = [b"\r\nConnection: keep-alive", b"\r\nconnection: close"]
+BODIES = [b"\r\nContent-Length: 4", b"\r\ncontent-length: 4", b"\r\n\r\nbody", b"\r\n\r\nbodies"]
 ENDS = [b" HTTP/1.0", b"\r\n", b"\n", b"\r\nHost: a", b"\r\nHost:b", b"\r\nA: b", b"\t", b"\0", b"#", b"\xff"]
-PIECES = st.sampled_from([*LINES, *ENDS, *CONTEXT, *KEPT])
+PIECES = st.sampled_from([*LINES, *ENDS, *CONTEXT, *KEPT, *BODIES])
 
 
 @given(
@@ -270,7 +313,9 @@ PIECES = st.sampled_from([*LINES, *ENDS, *CONTEXT, *KEPT])
     | st.lists(PIECES, max_size=9)
 )
 def test_the_wire_parser_reads_a_plain_request_alike_or_refuses_it(pieces: list[bytes]) -> None:
-    data = b"".join(pieces) + b"\r\n\r\n"
+    data = b"".join(pieces)
+    if b"\r\n\r\n" not in data:
+        data += b"\r\n\r\n"
     head = find(data)
     if head is None:
         return
@@ -281,6 +326,7 @@ def test_the_wire_parser_reads_a_plain_request_alike_or_refuses_it(pieces: list[
     except httptools.HttpParserError:
         return
     assert collected.complete == 1
+    assert collected.body == data[len(data) - head.length :]
     assert (parser.get_method(), parser.get_http_version()) == (head.method, "1.1")
     kept = (b"Connection", b"keep-alive")
     assert (collected.target, [field for field in collected.fields if field != kept]) == (

@@ -29,6 +29,7 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix
 
 bench: $(VENV)/dev.stamp
+	$(BIN)/python -m bench.count
 	$(BIN)/python -m bench.decide
 	$(BIN)/python -m bench.compare
 

@@ -77,9 +77,12 @@ class DownstreamConnection(RequestReader):
         if self._closing:
             return
         started = clock()
-        if self.current is None and not self._head_began:
-            self._head_began = True
-            self.deadline = started + self.plane.limits.header_timeout
+        if self.current is None:
+            if not self._head_began:
+                self._head_began = True
+                self.deadline = started + self.plane.limits.header_timeout
+        elif self._closes_after_last():
+            return
         self._read(data, started)
         relay = self.current
         if relay is not None and relay.unsent:

@@ -5,16 +5,18 @@ import errno
 import os
 import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from time import perf_counter as clock
 from typing import TYPE_CHECKING
 
-from proxy.config.addresses import Target
 from proxy.config.upstream import PRESERVE, TARGET
 from proxy.config.upstream import Upstream as UpstreamSettings
 from proxy.message.error import ErrorKind
 from proxy.message.lines import encode_lines, parse_fields
+from proxy.server.balance import make_balance
 from proxy.server.connect import open_connection
+from proxy.server.rotation import Rotation
+from proxy.server.target import TargetPool
 from proxy.server.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -25,33 +27,23 @@ if TYPE_CHECKING:
 FRESH_SECONDS = 2.0
 
 
-class TargetPool:
-    """The idle connections to one target, the latest used last."""
-
-    __slots__ = ("address", "authority", "idle", "name")
-
-    def __init__(self, address: Target) -> None:
-        self.address = address
-        self.name = str(address)
-        self.authority = address.authority.encode("ascii")
-        self.idle: list[UpstreamConnection] = []
-
-
 class Upstream:
     """The connections to the targets of one upstream, in one worker."""
 
     __slots__ = (
+        "_choose",
         "_connecting",
         "_head_bytes",
         "_host",
         "_max_idle",
-        "_next_target",
         "_open",
         "_pending",
         "_pool_idle_timeout",
+        "_rotation",
         "_surely_fresh",
         "_targets",
         "_tls",
+        "_usable",
         "changes_host",
         "closed",
         "idle_timeout",
@@ -87,23 +79,30 @@ class Upstream:
         self.on_wait = on_wait
         self.closed = False
         self._targets = [TargetPool(address) for address in settings.targets]
-        self._next_target = 0
+        self._rotation = Rotation(name, self._targets, settings.eject)
+        self._usable = self._rotation.usable
+        self._choose = make_balance(settings.balance)
         self._open: set[UpstreamConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
         self._pending: deque[Relay] = deque()
 
     # The relay's side.
 
-    def acquire(self, relay: "Relay", now: float, *, fresh: bool = False) -> None:
+    def acquire(self, relay: "Relay", now: float) -> None:
         """Attach a connection to the relay, at once or once there is one, or fail it.
 
-        ``now`` is ``perf_counter`` seconds. With ``fresh`` no pooled connection is used: one that died
-        under a request says that its neighbours may be dead too.
+        ``now`` is ``perf_counter`` seconds.
         """
-        targets = self._targets
-        target = targets[0] if len(targets) == 1 else self._choose_target()
+        targets = self._usable
+        if len(targets) == 1:
+            target = targets[0]
+        elif targets:
+            target = self._choose(targets)
+        else:
+            self._fail_without_target(relay)
+            return
         idle = target.idle
-        if idle and not fresh:
+        if idle:
             latest = idle[-1]
             connection: UpstreamConnection | None
             if now - latest.idle_since < self._surely_fresh and not latest.transport.is_closing():
@@ -114,17 +113,19 @@ class Upstream:
                 connection.attach(relay)
                 relay.attach(connection)
                 return
-        relay.waiting = True
-        limits = self.settings.pool
-        if len(self._open) + len(self._connecting) < limits.max_connections or self._close_one_idle():
-            self._connect(relay, target)
-        elif len(self._pending) < limits.max_pending:
-            relay.queued_at = clock()
-            self._pending.append(relay)
+        self._wait(relay, target)
+
+    def acquire_again(self, relay: "Relay", failed: TargetPool) -> None:
+        """As ``acquire``, for a request that a connection to ``failed`` was lost under.
+
+        Another target is preferred, and the connection is a new one: that one died says that its
+        neighbours may be dead too.
+        """
+        targets = self._rotation.others(failed)
+        if targets:
+            self._wait(relay, self._choose(targets))
         else:
-            relay.fail(
-                ErrorKind.OVERLOAD, f"{limits.max_pending} requests wait for upstream {self.name} already"
-            )
+            self._fail_without_target(relay)
 
     def withdraw(self, relay: "Relay") -> None:
         """Forget a relay that waits for a connection."""
@@ -140,13 +141,18 @@ class Upstream:
         others = [field for field in parse_fields(lines) if field[0].lower() != b"host"]
         return encode_lines([(b"Host", host), *others])
 
+    def note_failure(self, target: TargetPool) -> None:
+        """Count that a target failed a request: by a reset, a timeout or a broken answer."""
+        self._rotation.fail(target)
+
     # The connection's side.
 
     def release(self, connection: UpstreamConnection, now: float) -> None:
         """Take back a connection whose exchange ended at ``now``, ``perf_counter`` seconds."""
         if connection.transport.is_closing():
             return
-        if self.closed:
+        target = connection.target
+        if self.closed or (self._pending and target not in self._usable):
             connection.close()
             return
         if self._pending:
@@ -154,7 +160,6 @@ class Upstream:
             connection.attach(relay)
             self._hand_over(relay, connection)
             return
-        target = connection.target
         if len(target.idle) >= self._max_idle:
             connection.close()
             return
@@ -164,10 +169,11 @@ class Upstream:
     def admit(self, connection: UpstreamConnection) -> None:
         """Count a connection that is made, until it is lost."""
         self._open.add(connection)
+        connection.target.open += 1
 
     def forget(self, connection: UpstreamConnection) -> None:
         """Note that a connection is gone: its place is free for a waiting request."""
-        self._open.discard(connection)
+        self._discard(connection)
         if connection in connection.target.idle:
             connection.target.idle.remove(connection)
         self._serve_pending()
@@ -183,6 +189,24 @@ class Upstream:
     def in_flight(self) -> int:
         """Requests that an upstream connection carries now."""
         return len(self._open) - sum(len(target.idle) for target in self._targets)
+
+    @property
+    def has_healthy_target(self) -> bool:
+        """Whether a request would be sent anywhere."""
+        return bool(self._usable)
+
+    def targets(self) -> Iterator[tuple[str, bool]]:
+        """Give the name of each target, and whether it gets requests."""
+        usable = self._usable.copy()
+        yield from ((target.name, target in usable) for target in self._targets)
+
+    def set_healthy(self, target: str, healthy: bool) -> None:
+        """Use the target of that name, or leave it out, as its health checks say."""
+        self._rotation.set_healthy(target, healthy)
+        while self._pending and not self._usable:
+            relay = self._pending.popleft()
+            self._note_queue_wait(relay)
+            self._fail_without_target(relay)
 
     def sweep(self, now: float) -> None:
         """Close the connections that were idle too long."""
@@ -206,10 +230,27 @@ class Upstream:
         for task in self._connecting:
             task.cancel()
 
-    def _choose_target(self) -> TargetPool:
-        number = self._next_target
-        self._next_target = (number + 1) % len(self._targets)
-        return self._targets[number]
+    def _fail_without_target(self, relay: "Relay") -> None:
+        relay.fail(ErrorKind.NO_HEALTHY_TARGET, f"no target of upstream {self.name} passes its health checks")
+
+    def _wait(self, relay: "Relay", target: TargetPool) -> None:
+        """Have the relay wait for a connection, to be made or to become free, or fail it."""
+        relay.waiting = True
+        limits = self.settings.pool
+        if len(self._open) + len(self._connecting) < limits.max_connections or self._close_one_idle():
+            self._connect(relay, target)
+        elif len(self._pending) < limits.max_pending:
+            relay.queued_at = clock()
+            self._pending.append(relay)
+        else:
+            relay.fail(
+                ErrorKind.OVERLOAD, f"{limits.max_pending} requests wait for upstream {self.name} already"
+            )
+
+    def _discard(self, connection: UpstreamConnection) -> None:
+        if connection in self._open:
+            self._open.remove(connection)
+            connection.target.open -= 1
 
     def _take_idle(self, target: TargetPool, relay: "Relay", now: float) -> UpstreamConnection | None:
         idle = target.idle
@@ -227,7 +268,7 @@ class Upstream:
         for target in self._targets:
             if target.idle:
                 connection = target.idle.pop(0)
-                self._open.discard(connection)
+                self._discard(connection)
                 connection.close()
                 return True
         return False
@@ -238,7 +279,7 @@ class Upstream:
             room -= 1
             relay = self._pending.popleft()
             self._note_queue_wait(relay)
-            self._connect(relay, self._choose_target())
+            self._connect(relay, self._choose(self._usable))
 
     def _hand_over(self, relay: "Relay", connection: UpstreamConnection) -> None:
         self._note_queue_wait(relay)
@@ -247,6 +288,7 @@ class Upstream:
 
     def _note_queue_wait(self, relay: "Relay") -> None:
         waited = clock() - relay.queued_at
+        relay.queued_at = 0.0
         relay.exchange.queue_wait += waited
         self.on_wait(self.name, "queue", waited)
 
@@ -263,29 +305,43 @@ class Upstream:
     async def _connect_for(self, relay: "Relay", first: TargetPool) -> None:
         """Connect to the first target, or the next that accepts, and give the connection away."""
         started = clock()
-        failure = (ErrorKind.UPSTREAM_CONNECT, "no target")
-        for target in self._in_order(first):
+        target, failure = first, (ErrorKind.UPSTREAM_CONNECT, "no target")
+        for target in self._rotation.in_order(first):
             try:
-                async with asyncio.timeout(self.settings.timeouts.connect):
-                    connection = await open_connection(
-                        target.address,
-                        lambda target=target: UpstreamConnection(self, target, self._head_bytes),  # type: ignore[misc]
-                        tls=self._tls,
-                        server_name=self.settings.tls.server_name,
-                    )
+                connection = await self._open_connection(target)
             except TimeoutError:
                 detail = f"connecting to {target.name} took longer than {self.settings.timeouts.connect:g} s"
                 failure = (ErrorKind.UPSTREAM_TIMEOUT, detail)
             except OSError as error:
                 failure = (ErrorKind.UPSTREAM_CONNECT, f"cannot connect to {target.name}: {describe(error)}")
             else:
-                self._settle(relay, connection, clock() - started)
-                return
+                if connection in self._open:
+                    self._settle(relay, connection, clock() - started)
+                    return
+                failure = (ErrorKind.UPSTREAM_RESET, f"{target.name} closed the connection at once")
+            self._rotation.fail(target)
             if not relay.waiting:
-                break
-        if relay.waiting:
-            relay.exchange.connect_wait += clock() - started
-            relay.fail(*failure)
+                return
+        relay.exchange.connect_wait += clock() - started
+        if failure[0] is ErrorKind.UPSTREAM_RESET and relay.take_retry():
+            # Nothing was written, so any method may go there once more.
+            self.acquire_again(relay, target)
+            return
+        relay.fail(*failure)
+
+    async def _open_connection(self, target: TargetPool) -> UpstreamConnection:
+        settings = self.settings
+        target.connecting += 1
+        try:
+            async with asyncio.timeout(settings.timeouts.connect):
+                return await open_connection(
+                    target.address,
+                    lambda: UpstreamConnection(self, target, self._head_bytes),
+                    tls=self._tls,
+                    server_name=settings.tls.server_name,
+                )
+        finally:
+            target.connecting -= 1
 
     def _settle(self, relay: "Relay", connection: UpstreamConnection, waited: float) -> None:
         self.on_wait(self.name, "connect", waited)
@@ -293,19 +349,9 @@ class Upstream:
             self.release(connection, clock())
             return
         relay.exchange.connect_wait += waited
-        if connection not in self._open:
-            relay.waiting = False
-            relay.lose_upstream(
-                ErrorKind.UPSTREAM_RESET, "the upstream closed the connection at once", answered=False
-            )
-            return
         connection.attach(relay)
         relay.attach(connection)
         relay.write_upstream(clock())
-
-    def _in_order(self, first: TargetPool) -> Sequence[TargetPool]:
-        place = self._targets.index(first)
-        return self._targets[place:] + self._targets[:place]
 
 
 def describe(error: OSError) -> str:

@@ -57,6 +57,7 @@ class Relay:
         "method",
         "persist",
         "queued_at",
+        "replaced",
         "request_complete",
         "request_sent",
         "unsent",
@@ -76,6 +77,7 @@ class Relay:
         self.request_sent = False
         self.waiting = False
         self.queued_at = 0.0
+        self.replaced = 0  # connections that had died before the request came, at most one
         self._forward: Forward | None = None
         self._refused: RefusedMessage | None = None
         self._upstream: Upstream | None = None
@@ -205,8 +207,14 @@ class Relay:
 
     @property
     def repeatable(self) -> bool:
-        """Whether the request may be sent on a connection that may turn out to be dead."""
-        return self.method in IDEMPOTENT
+        """Whether the request may be sent on a connection that may turn out to be dead.
+
+        A body of unknown length may outgrow what is kept of it.
+        """
+        return self.method in IDEMPOTENT and (
+            self.framing is Framing.NONE
+            or (self._replay is not None and self.framing is Framing.LENGTH and self.length <= REPLAY_BYTES)
+        )
 
     def attach(self, connection: "UpstreamConnection") -> None:
         """Take a connection; what is to be sent leaves at the next ``write_upstream``."""
@@ -245,23 +253,32 @@ class Relay:
 
         ``answered`` tells whether any byte of an answer came.
         """
+        connection, upstream = self._connection, self._upstream
         self._connection = None
-        if self._response_complete:
+        if self._response_complete or connection is None or upstream is None:
             return
-        exchange = self.exchange
-        upstream = self._upstream
-        if upstream is None or answered or exchange.retries >= upstream.retries or not self._replayable():
+        stale = connection.used and not answered
+        if not stale:
+            upstream.note_failure(connection.target)
+        if answered or not self._replayable() or not (self._replace(stale) or self.take_retry()):
             self.fail(kind, detail)
             return
-        exchange.retries += 1
         self.unsent = [] if self._replay is None else list(self._replay)
         self.request_sent = False
         self._downstream.gate.release(PEER_FULL)
         now = clock()
-        upstream.acquire(self, now, fresh=True)
+        upstream.acquire_again(self, connection.target)
         if self.waiting:
             self._await_connection(upstream, now)
         self.write_upstream(now)
+
+    def take_retry(self) -> bool:
+        """Whether ``retries`` lets the request be sent once more; if so, count it."""
+        exchange = self.exchange
+        if self._upstream is None or exchange.retries - self.replaced >= self._upstream.retries:
+            return False
+        exchange.retries += 1
+        return True
 
     # The response, from the upstream connection.
 
@@ -402,7 +419,8 @@ class Relay:
         if self._response_complete:
             self._downstream.abort(self)
             return
-        held = self._connection is not None and bool(self._connection.gate.holds)
+        connection, upstream = self._connection, self._upstream
+        held = connection is not None and bool(connection.gate.holds)
         queued = self.waiting and bool(self.queued_at)
         waits_for_client = not self.request_complete and not self._downstream.gate.holds
         self._leave_upstream()
@@ -414,6 +432,8 @@ class Relay:
         elif queued:
             self.fail(ErrorKind.OVERLOAD, "no upstream connection became free in time")
         else:
+            if connection is not None and upstream is not None:
+                upstream.note_failure(connection.target)
             self.fail(ErrorKind.UPSTREAM_TIMEOUT, "the upstream did not answer in time")
 
     def _request_timeout(self) -> float:
@@ -425,6 +445,17 @@ class Relay:
     def _replayable(self) -> bool:
         """Whether all that was sent of the request is at hand and may be sent twice."""
         return self.method in IDEMPOTENT and (self.framing is Framing.NONE or self._replay is not None)
+
+    def _replace(self, stale: bool) -> bool:
+        """Whether to send the request once more because its connection had idled, and was dead already.
+
+        That is no retry: the upstream never saw the request, as far as anybody can tell.
+        """
+        if not stale or self.replaced:
+            return False
+        self.replaced = 1
+        self.exchange.retries += 1
+        return True
 
     def _await_connection(self, upstream: "Upstream", now: float) -> None:
         """Bound the wait, and read no more of the request while there is nothing to write it to."""

@@ -19,8 +19,9 @@ from proxy.server.field_callbacks import HTTP_VERSIONS, FieldCallbacks
 from proxy.server.flow_control import PEER_FULL, ReadGate
 
 if TYPE_CHECKING:
-    from proxy.server.pool import TargetPool, Upstream
+    from proxy.server.pool import Upstream
     from proxy.server.relay import Relay
+    from proxy.server.target import TargetPool
 
 _LARGE_HEAD = "the response head is larger than"
 
@@ -84,6 +85,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._started = 0.0  # when the last read began
 
     # The pool's side.
+
+    @property
+    def used(self) -> bool:
+        """Whether it was made for an earlier request, and may have died since."""
+        return self.served > 0 or self.idle_since > 0
 
     def attach(self, relay: "Relay") -> None:
         """Give the connection to one exchange, until its response is complete."""
@@ -165,6 +171,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         self._relay = None
         if self._framing is Framing.CLOSE and self._head_complete and exc is None:
+            self.target.failures = 0
             relay.end_response([])
             relay.finish_response(relay.write_downstream(clock()))
             return
@@ -297,6 +304,8 @@ class UpstreamConnection(asyncio.Protocol):
         """Give the connection back, or close it, and let the exchange end."""
         self._relay = None
         self.served += 1
+        if self.target.failures:
+            self.target.failures = 0
         if not self._reusable or not relay.request_sent or self._full:
             self.transport.abort()
         elif self.gate.holds:

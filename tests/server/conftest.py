@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
@@ -88,6 +88,11 @@ class Peer:
         length = next((value for name, value in fields_of(head) if name.lower() == b"content-length"), b"0")
         return head, await self.exactly(int(length))
 
+    async def ask(self, request: bytes) -> tuple[bytes, bytes]:
+        """Send a request; return the head and the body of its answer."""
+        await self.send(request)
+        return await self.answer()
+
     async def to_end(self) -> bytes:
         """Return all that comes until the other side ended; a reset raises ConnectionResetError."""
         data = bytearray()
@@ -154,6 +159,49 @@ class Peer:
         data = bytes(self._came[:size])
         del self._came[:size]
         return data
+
+
+class TargetServer:
+    """A target in the test's loop that answers each request with ``body``, whose heads it keeps."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.heads: list[bytes] = []
+        self._socket = _listen(("127.0.0.1", 0))
+        self._work = asyncio.get_running_loop().create_task(self._serve())
+        self._peers: dict[Peer, asyncio.Task[None]] = {}
+
+    @property
+    def url(self) -> str:
+        """How a config names it."""
+        return "http://{}:{}".format(*self._socket.getsockname())
+
+    def close(self) -> None:
+        """End it with its connections."""
+        self._work.cancel()
+        self._socket.close()
+        for peer, task in self._peers.items():
+            task.cancel()
+            peer.close()
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            sock, _ = await loop.sock_accept(self._socket)
+            sock.setblocking(False)
+            peer = Peer(sock)
+            self._peers[peer] = loop.create_task(self._answer(peer))
+
+    async def _answer(self, peer: Peer) -> None:
+        with contextlib.suppress(ConnectionError, AssertionError):
+            while True:
+                self.heads.append(await peer.head())
+                answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
+                await peer.send(answer % (len(self.body), self.body))
+
+
+#: The fixture ``start_target``: the body that it answers with.
+StartTarget: TypeAlias = Callable[[str], TargetServer]
 
 
 class Wire:
@@ -325,6 +373,29 @@ def _listen(address: str | tuple[str, int]) -> socket.socket:
 
 def _refuse(rule: str, error: Exception) -> None:
     raise AssertionError(rule) from error
+
+
+@pytest.fixture
+async def start_target() -> AsyncIterator[StartTarget]:
+    """Start targets beside the scripted one of ``start``."""
+    started: list[TargetServer] = []
+
+    def start_target(body: str) -> TargetServer:
+        started.append(TargetServer(body.encode()))
+        return started[-1]
+
+    yield start_target
+    for server in started:
+        server.close()
+    await turns()
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that nobody listens on, nor will while the test runs."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield sock.getsockname()[1]
 
 
 @pytest.fixture

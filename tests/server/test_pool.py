@@ -1,9 +1,14 @@
 """Which upstream connections are used again, and which requests may be sent twice."""
 
+import asyncio
 import socket
+from typing import Any
 
 import pytest
 
+from proxy.server import pool
+from proxy.server.connect import open_connection
+from proxy.server.upstream import UpstreamConnection
 from tests.server.conftest import GET, OK, Peer, Start, Wire
 
 PUT = b"PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello"
@@ -226,25 +231,101 @@ async def test_a_request_that_may_be_repeated_is_sent_once_more(wire: Wire, name
     assert wire.uncontacted
 
 
-async def test_a_request_is_not_sent_a_third_time(wire: Wire) -> None:
+@pytest.mark.parametrize("retries", [0, 1, 3])
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_a_request_is_sent_again_as_often_as_configured(start: Start, retries: int, end: str) -> None:
+    wire = await start(upstream=f"retries: {retries}")
+    client = await wire.connect()
+    await client.send(GET)
+    for _ in range(1 + retries):
+        upstream = await wire.accept()
+        await upstream.head()
+        getattr(upstream, end)()
+    await expect_status(client, 502)
+    assert wire.uncontacted
+    assert (await wire.record()).retries == retries
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+async def test_a_connection_that_had_died_costs_no_retry(start: Start, retries: int) -> None:
+    wire = await start(upstream=f"retries: {retries}")
     client, upstream = await wire.reach()
     await client.send(GET)
     await upstream.head()
     upstream.close()
-    second = await wire.accept()
-    await second.head()
-    second.close()
+    for _ in range(1 + retries):
+        upstream = await wire.accept()
+        await upstream.head()
+        upstream.close()
     await expect_status(client, 502)
     assert wire.uncontacted
 
 
-async def test_without_retries_nothing_is_sent_twice(start: Start) -> None:
+@pytest.mark.parametrize("retries", [0, 1])
+async def test_many_connections_that_had_died_are_no_error(start: Start, retries: int) -> None:
+    wire = await start(upstream=f"retries: {retries}, eject: {{after: 2, for: 10s}}")
+    clients = [await wire.connect() for _ in range(8)]
+    idle = [(await wire.forward(client, GET))[0] for client in clients]
+    for client, upstream in zip(clients, idle, strict=True):
+        await upstream.send(OK)
+        await client.answer()
+    for client in clients:
+        await client.send(GET)
+    for upstream in idle:
+        await upstream.head()
+        upstream.reset()
+    wire.serve(lambda head: OK)
+    for client in clients:
+        assert (await client.answer())[1] == b"ok"
+
+
+async def test_a_connection_made_for_a_client_that_left_may_have_died_too(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = asyncio.Event()
+
+    async def open_late(*arguments: Any, **options: Any) -> UpstreamConnection:
+        await gone.wait()
+        return await open_connection(*arguments, **options)
+
+    monkeypatch.setattr(pool, "open_connection", open_late)
     wire = await start(upstream="retries: 0")
+    leaving = await wire.connect()
+    await leaving.send(GET)
+    await wire.settled(lambda: wire.plane.in_flight == 1)
+    leaving.reset()
+    await wire.settled(lambda: not wire.plane.connections)
+    gone.set()
+    idle = await wire.accept()
+    await wire.settled(lambda: bool(wire.plane.upstreams["default"]._targets[0].idle))
+    client = await wire.connect()
+    await client.send(GET)
+    await idle.head()
+    idle.close()
+    other = await wire.accept()
+    await other.head()
+    await other.send(OK)
+    await expect_status(client, 200)
+
+
+@pytest.mark.parametrize("interim", [b"HTTP/1.1 103 Early Hints\r\n\r\n", b"H", b"HTTP/1.1 200 OK\r\n"])
+async def test_a_byte_of_an_answer_ends_all_repeats(wire: Wire, interim: bytes) -> None:
     client, upstream = await wire.reach()
     await client.send(GET)
     await upstream.head()
+    await upstream.send(interim)
+    await wire.turns()
     upstream.close()
-    await expect_status(client, 502)
+    assert b"HTTP/1.1 502 Bad Gateway\r\n" in await client.until(b"upstream_reset")
+    assert wire.uncontacted
+
+
+async def test_a_timeout_is_never_a_repeat(wire: Wire) -> None:
+    client, upstream = await wire.reach()
+    await client.send(GET)
+    await upstream.head()
+    wire.late(61)
+    await expect_status(client, 504)
     assert wire.uncontacted
 
 

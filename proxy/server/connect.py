@@ -1,6 +1,8 @@
 """Opening a connection to a target: names resolved each time, IPv4 and IPv6 raced (RFC 8305)."""
 
 import asyncio
+import errno
+import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -46,3 +48,13 @@ async def open_connection(
 
 async def _resolve(host: str, port: int, loop: asyncio.AbstractEventLoop) -> Sequence[AddrInfoType]:
     return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+def describe(error: OSError) -> str:
+    """Return the words of an OSError without its number and address."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {error.verify_message}"
+    # Libraries put words of their own, and the address, into strerror; TLS has numbers of its own.
+    if error.errno is not None and error.errno in errno.errorcode and not isinstance(error, ssl.SSLError):
+        return os.strerror(error.errno)
+    return error.strerror or str(error) or type(error).__name__

@@ -1,8 +1,6 @@
 """The connections to one upstream: kept alive, bounded, handed to one exchange at a time."""
 
 import asyncio
-import errno
-import os
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,7 +12,7 @@ from proxy.config.upstream import Upstream as UpstreamSettings
 from proxy.message.error import ErrorKind
 from proxy.message.lines import encode_lines, parse_fields
 from proxy.server.balance import make_balance
-from proxy.server.connect import open_connection
+from proxy.server.connect import describe, open_connection
 from proxy.server.rotation import Rotation
 from proxy.server.target import TargetPool
 from proxy.server.upstream import UpstreamConnection
@@ -352,13 +350,3 @@ class Upstream:
         connection.attach(relay)
         relay.attach(connection)
         relay.write_upstream(clock())
-
-
-def describe(error: OSError) -> str:
-    """Return the words of an OSError without its number and address."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message}"
-    # Libraries put words of their own, and the address, into strerror; TLS has numbers of its own.
-    if error.errno is not None and error.errno in errno.errorcode and not isinstance(error, ssl.SSLError):
-        return os.strerror(error.errno)
-    return error.strerror or str(error) or type(error).__name__

@@ -162,12 +162,12 @@ class Peer:
 
 
 class TargetServer:
-    """A target in the test's loop that answers each request with ``body``, whose heads it keeps."""
+    """A target in the test's loop that answers each head by a function of it; it keeps the heads."""
 
-    def __init__(self, body: bytes) -> None:
-        self.body = body
+    def __init__(self, answer: Callable[[bytes], bytes], address: str | tuple[str, int]) -> None:
+        self.answer = answer
         self.heads: list[bytes] = []
-        self._socket = _listen(("127.0.0.1", 0))
+        self._socket = _listen(address)
         self._work = asyncio.get_running_loop().create_task(self._serve())
         self._peers: dict[Peer, asyncio.Task[None]] = {}
 
@@ -196,12 +196,11 @@ class TargetServer:
         with contextlib.suppress(ConnectionError, AssertionError):
             while True:
                 self.heads.append(await peer.head())
-                answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
-                await peer.send(answer % (len(self.body), self.body))
+                await peer.send(self.answer(self.heads[-1]))
 
 
-#: The fixture ``start_target``: the body that it answers with.
-StartTarget: TypeAlias = Callable[[str], TargetServer]
+#: The fixture ``start_target``.
+StartTarget: TypeAlias = Callable[..., TargetServer]
 
 
 class Wire:
@@ -346,6 +345,12 @@ GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
+def answer_with(body: str) -> Callable[[bytes], bytes]:
+    """Return the function that answers any head with this body."""
+    whole = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    return lambda head: whole
+
+
 async def turns(count: int = 5) -> None:
     """Let the loop turn so many times."""
     for _ in range(count):
@@ -377,11 +382,14 @@ def _refuse(rule: str, error: Exception) -> None:
 
 @pytest.fixture
 async def start_target() -> AsyncIterator[StartTarget]:
-    """Start targets beside the scripted one of ``start``."""
+    """Start targets beside the scripted one of ``start``: with the body or the function they answer by."""
     started: list[TargetServer] = []
 
-    def start_target(body: str) -> TargetServer:
-        started.append(TargetServer(body.encode()))
+    def start_target(
+        answer: str | Callable[[bytes], bytes], address: str | tuple[str, int] = ("127.0.0.1", 0)
+    ) -> TargetServer:
+        whole = answer_with(answer) if isinstance(answer, str) else answer
+        started.append(TargetServer(whole, address))
         return started[-1]
 
     yield start_target

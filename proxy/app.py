@@ -15,12 +15,12 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from proxy.admin.app import Facts, make_app
+from proxy.admin.ready import find_unready
 from proxy.config.addresses import Address, TcpAddress
 from proxy.config.compile import compile_policy
 from proxy.config.load import LoadedConfig, load_config
 from proxy.config.process import AccessLog
 from proxy.config.schema import Config
-from proxy.config.upstream import Balance
 from proxy.exchange import Policy
 from proxy.explain import Explanation, Question, explain
 from proxy.observability import catalog
@@ -28,6 +28,7 @@ from proxy.observability.catalog import Metric
 from proxy.observability.matcher_errors import MatcherErrors
 from proxy.observability.metrics import Metrics, MetricsCollector
 from proxy.server.data_plane import DataPlane
+from proxy.server.health import HealthMonitor
 from proxy.server.limits import Limits
 from proxy.server.listeners import AddressTaken, Listener, bind, unbind
 from proxy.server.pool import Upstream
@@ -65,6 +66,7 @@ class Application:
             self._ids,
             self._metrics.observe,
         )
+        self._monitor = HealthMonitor(config.upstreams, self._set_healthy)
         self._registry = CollectorRegistry()
         self._registry.register(MetricsCollector(self._metrics, self._gauges))
         self._listeners: list[Listener] = []
@@ -83,12 +85,15 @@ class Application:
             admin_sockets = self._bind(bound)
             self._watch_signals()
             sweep = asyncio.create_task(self._plane.sweep_forever())
+            checks = asyncio.create_task(self._monitor.run())
             admin = await self._start_admin(admin_sockets)
             await self._start_listeners(admin_sockets)
             _settle_garbage()
             await self._stop.wait()
             clean = await self._drain()
             sweep.cancel()
+            checks.cancel()
+            await asyncio.wait([checks])
             if admin is not None:
                 await admin.cleanup()
             return 0 if clean else 1
@@ -113,6 +118,9 @@ class Application:
             )
             for name, settings in config.upstreams.items()
         }
+
+    def _set_healthy(self, upstream: str, target: str, healthy: bool) -> None:
+        self._plane.upstreams[upstream].set_healthy(target, healthy)
 
     def _bind(self, bound: contextlib.ExitStack) -> list[socket.socket]:
         """Take every address; return the admin server's sockets. What ``bound`` holds is closed with it."""
@@ -188,7 +196,12 @@ class Application:
     # What the admin server asks.
 
     def _not_ready(self) -> str | None:
-        return "draining" if self._plane.draining else None
+        if self._plane.draining:
+            return "draining"
+        upstreams = self._plane.upstreams.items()
+        return find_unready(
+            self._config.admin.ready, {name: each.has_healthy_target for name, each in upstreams}
+        )
 
     async def _explain(self, question: Question) -> Explanation:
         # A policy of its own: the caps on traces are not to be spent, nor a function's errors counted, by
@@ -207,6 +220,14 @@ class Application:
         yield catalog.CONNECTIONS, {("downstream",): len(plane.connections), ("upstream",): upstream}
         sent = sum(each.in_flight for each in plane.upstreams.values())
         yield catalog.IN_FLIGHT, {("downstream",): plane.in_flight, ("upstream",): sent}
+        yield (
+            catalog.UPSTREAM_HEALTHY,
+            {
+                (name, target): float(usable)
+                for name, each in plane.upstreams.items()
+                for target, usable in each.targets()
+            },
+        )
 
 
 def serve(path: Path, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
@@ -239,11 +260,6 @@ def _unused(config: Config) -> Iterator[str]:
         yield "access_log"
     if config.workers != 1:
         yield "workers"
-    for name, upstream in config.upstreams.items():
-        if upstream.health_check is not None:
-            yield f"upstreams.{name}.health_check"
-        if upstream.balance is not Balance.ROUND_ROBIN:
-            yield f"upstreams.{name}.balance"
 
 
 def _ignore(rule: str, error: Exception) -> None:

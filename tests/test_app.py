@@ -387,6 +387,54 @@ def test_an_upstream_that_is_down_is_a_502_until_it_is_back(start: Start) -> Non
         back.stop()
 
 
+def test_health_checks_take_targets_out_and_bring_them_back(start: Start) -> None:
+    first = Upstream()
+    port = first.server_port
+    config = (
+        f"upstreams: {{default: {{targets: [{first.url}], health_check: "
+        "{path: /api/, interval: 20ms, unhealthy_after: 2, healthy_after: 2}}}\n"
+        "listen: 127.0.0.1:0\nadmin: {listen: '127.0.0.1:0'}\n"
+    )
+    proxy = start(config)
+    key = ("traceward_upstream_healthy", _labels(upstream="default", target=first.url))
+    assert _status(proxy.admin_url + "/readyz") == 200
+    assert proxy.metrics()[key] == 1
+    first.stop()
+    while _status(proxy.admin_url + "/readyz") == 200:
+        pass
+    status, body = proxy.get("/api/")
+    assert (status, body["error"]) == (503, "no_healthy_target")
+    assert proxy.metrics()[key] == 0
+    back = Upstream(port)
+    try:
+        while _status(proxy.admin_url + "/readyz") == 503:
+            pass
+        assert proxy.get("/api/")[0] == 200
+    finally:
+        back.stop()
+    assert proxy.end() == 0
+    assert f"WARNING upstream default: {first.url} is unhealthy: Connection refused\n" in proxy.errors
+    assert f"INFO upstream default: {first.url} is healthy again\n" in proxy.errors
+    assert "does nothing for it" not in proxy.errors
+
+
+def test_readiness_asks_for_the_upstreams_that_it_is_told_to(start: Start, upstream: Upstream) -> None:
+    check = "health_check: {path: /api/, interval: 20ms, unhealthy_after: 1}"
+    config = (
+        f"upstreams: {{default: {{targets: [{upstream.url}]}}, "
+        f"down: {{targets: [unix:/nowhere], {check}}}}}\n"
+        "listen: 127.0.0.1:0\nadmin: {listen: '127.0.0.1:0', ready: [down]}\n"
+    )
+    proxy = start(config)
+    while _status(proxy.admin_url + "/readyz") == 200:
+        pass
+    assert proxy.get("/api/")[0] == 200
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(proxy.admin_url + "/readyz", timeout=20)
+    with caught.value as answer:
+        assert answer.read() == b"no healthy target: down\n"
+
+
 def test_a_matcher_that_raises_is_told_once_and_counted_each_time(
     start: Start, upstream: Upstream, tmp_path: Path
 ) -> None:

@@ -30,7 +30,7 @@ TARGET = "target"
 
 
 class HealthCheck(Section):
-    """A request that each target has to answer with 2xx."""
+    """A request that each target has to answer with 2xx or 3xx."""
 
     example: ClassVar[str] = "{path: /healthz, interval: 5s}"
 
@@ -74,13 +74,13 @@ class Pool(Section):
     example: ClassVar[str] = "{max_connections: 1024, max_idle: 256}"
 
     max_connections: Annotated[int, integer(1, 1_000_000, 1024)] = Field(
-        default=1024, description="Open at once, to each target."
+        default=1024, description="Open at once, to all targets together."
     )
     max_pending: Annotated[int, integer(0, 1_000_000, 1024)] = Field(
         default=1024, description="Requests that wait for one; more get 503."
     )
     max_idle: Annotated[int, integer(0, 1_000_000, 256)] = Field(
-        default=256, description="Kept for the next request."
+        default=256, description="Kept for the next request, to each target."
     )
     idle_timeout: Annotated[float, duration("4s")] = Field(
         default=4.0, description="How long one is kept; below what servers keep, commonly 5s."

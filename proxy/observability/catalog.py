@@ -99,6 +99,12 @@ IN_FLIGHT = Metric("traceward_requests_in_flight", "gauge", "Requests being serv
 UPSTREAM_ERRORS = Metric(
     "traceward_upstream_errors", "counter", "Requests that an upstream failed.", ("upstream", "kind")
 )
+UPSTREAM_HEALTHY = Metric(
+    "traceward_upstream_healthy",
+    "gauge",
+    "Whether a target gets requests: it passes its health checks and is not ejected.",
+    ("upstream", "target"),
+)
 RETRIES = Metric("traceward_retries", "counter", "Requests sent again after a failure.", ("upstream",))
 REJECTED_REQUESTS = Metric(
     "traceward_rejected_requests", "counter", "Requests that never reached an upstream.", ("reason",)

@@ -6,6 +6,7 @@ just started serves at once, and one slow answer takes nobody out.
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from time import perf_counter as clock
@@ -31,6 +32,9 @@ class HealthMonitor:
 
     ``on_change`` is called for each change. ``known`` are the upstream and target of those that an earlier
     monitor found ``unhealthy``: they stay so until their checks succeed, and no change is told of them.
+
+    Raises:
+        OSError: a file that TLS is made of does not load any more.
     """
 
     def __init__(
@@ -39,12 +43,15 @@ class HealthMonitor:
         on_change: OnChange,
         known: Collection[tuple[str, str]] = (),
     ) -> None:
-        self._checks = [
-            _Check(name, settings, target, on_change, healthy=(name, str(target)) not in known)
-            for name, settings in upstreams.items()
-            if settings.health_check is not None
-            for target in settings.targets
-        ]
+        self._checks: list[_Check] = []
+        for name, settings in upstreams.items():
+            if settings.health_check is None:
+                continue
+            tls = upstream_context(settings)
+            for target in settings.targets:
+                check = _Check(name, settings, target, tls, on_change)
+                check.healthy = (name, check.target) not in known
+                self._checks.append(check)
 
     @property
     def unhealthy(self) -> Collection[tuple[str, str]]:
@@ -62,12 +69,18 @@ class _Check:
     """The checks of one target, and what they have shown so far."""
 
     def __init__(
-        self, upstream: str, settings: Upstream, target: Target, on_change: OnChange, *, healthy: bool
+        self,
+        upstream: str,
+        settings: Upstream,
+        target: Target,
+        tls: ssl.SSLContext | None,
+        on_change: OnChange,
     ) -> None:
         assert settings.health_check is not None
         self.upstream = upstream
         self.target = str(target)
-        self.healthy = healthy
+        self.healthy = True
+        self._tls = tls
         self._target = target
         self._settings = settings
         self._check: HealthCheck = settings.health_check
@@ -143,8 +156,7 @@ class _Check:
         if isinstance(target.address, UnixAddress):
             connector = UnixConnector(target.address.path, force_close=True)
         else:
-            context = upstream_context(settings)
-            connector = TCPConnector(force_close=True, use_dns_cache=False, ssl=context or True)
+            connector = TCPConnector(force_close=True, use_dns_cache=False, ssl=self._tls or True)
         host = target.authority if settings.host in (PRESERVE, TARGET) else settings.host
         return ClientSession(
             connector=connector,

@@ -410,7 +410,7 @@ def closed_port() -> Iterator[int]:
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Start data planes: ``config`` holds further sections, ``upstream`` settings of the upstream.
 
-    With ``port`` the upstream is what listens there, if anything does.
+    With ``port`` the upstream is what listens there, if anything does; with ``targets`` it is these.
     """
     started: list[Wire] = []
 
@@ -423,12 +423,13 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         port: int | None = None,
         unix_upstream: str | None = None,
         more_targets: Sequence[str] = (),
+        targets: Sequence[str] | None = None,
     ) -> Wire:
         server = _listen(("127.0.0.1", 0) if unix_upstream is None else unix_upstream)
         target = f"http://127.0.0.1:{port or server.getsockname()[1]}"
         if unix_upstream is not None:
             target = f"unix:{unix_upstream}"
-        settings = f"targets: {[target, *more_targets]}" + (upstream and f", {upstream}")
+        settings = f"targets: {targets or [target, *more_targets]}" + (upstream and f", {upstream}")
         text = f"listen: {listen}\nupstreams: {{{name}: {{{settings}}}}}\n{config}\n"
         loaded = load_text(text.encode(), tmp_path / "traceward.yaml", {}).config
         records: list[ExchangeRecord] = []

@@ -9,7 +9,7 @@ import pytest
 from proxy.server import pool
 from proxy.server.connect import open_connection
 from proxy.server.upstream import UpstreamConnection
-from tests.server.conftest import GET, OK, Peer, Start, Wire
+from tests.server.conftest import GET, OK, Peer, Start, StartTarget, Wire
 
 PUT = b"PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello"
 PUT_CHUNKED = (
@@ -411,7 +411,7 @@ async def test_a_body_that_is_not_at_hand_is_not_sent_again(wire: Wire) -> None:
 
 
 async def test_a_connection_that_ends_as_it_is_made_is_no_endless_wait(start: Start) -> None:
-    wire = await start()
+    wire = await start(upstream="retries: 0")
     for _ in range(20):
         client = await wire.connect()
         await client.send(POST)
@@ -446,3 +446,77 @@ async def test_a_connection_beyond_the_most_makes_room_by_an_idle_one(start: Sta
         client, upstream = await wire.reach()
         await client.send(GET)
         assert await upstream.to_end() == b""
+
+
+# Lost before anything was written.
+
+
+@pytest.fixture
+def lost_at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have as many connections as the number in the list says be lost before they are used."""
+    left = [1]
+
+    async def open_and_lose(*arguments: Any, **options: Any) -> UpstreamConnection:
+        connection: UpstreamConnection = await open_connection(*arguments, **options)
+        if left[0]:
+            left[0] -= 1
+            connection.transport.abort()
+            # It is lost in the loop's next turn.
+            await asyncio.sleep(0)
+        return connection
+
+    monkeypatch.setattr(pool, "open_connection", open_and_lose)
+    return left
+
+
+async def test_what_was_not_written_is_written_to_another_connection(
+    start: Start, lost_at_once: list[int]
+) -> None:
+    wire = await start()
+    client = await wire.connect()
+    await client.send(POST)
+    await (await wire.accept()).gone()
+    upstream = await wire.accept()
+    await upstream.head()
+    assert await upstream.exactly(5) == b"hello"
+    await upstream.send(OK)
+    assert (await client.answer())[1] == b"ok"
+    assert (await wire.record()).retries == 1
+
+
+@pytest.mark.parametrize(("retries", "lost"), [(0, 1), (1, 2), (2, 3)])
+async def test_what_was_not_written_is_given_up_after_the_configured_retries(
+    start: Start, lost_at_once: list[int], retries: int, lost: int
+) -> None:
+    lost_at_once[0] = 100
+    wire = await start(upstream=f"retries: {retries}")
+    client = await wire.connect()
+    await client.send(POST)
+    assert b'"upstream_reset"' in (await client.answer())[1]
+    assert lost_at_once[0] == 100 - lost
+
+
+async def test_another_target_that_was_not_written_to_is_no_retry(
+    start: Start, start_target: StartTarget, lost_at_once: list[int]
+) -> None:
+    wire = await start(upstream="retries: 0", more_targets=[start_target("other").url])
+    client = await wire.connect()
+    assert (await client.ask(GET.replace(b"GET", b"POST")))[1] == b"other"
+
+
+@pytest.mark.parametrize(
+    ("coding", "reused"),
+    [
+        pytest.param(b"Content-Length: 65536", True, id="length-that-is-kept"),
+        pytest.param(b"Content-Length: 65537", False, id="length-that-is-not"),
+        pytest.param(b"Transfer-Encoding: chunked", False, id="unknown-length"),
+    ],
+)
+async def test_a_body_that_may_outgrow_what_is_kept_takes_no_stale_connection(
+    wire: Wire, coding: bytes, reused: bool
+) -> None:
+    client, upstream = await wire.reach()
+    age(wire, 2.1)
+    await client.send(b"PUT / HTTP/1.1\r\nHost: a.test\r\n" + coding + b"\r\n\r\n")
+    await (upstream if reused else await wire.accept()).head()
+    assert wire.uncontacted

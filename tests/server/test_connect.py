@@ -1,0 +1,122 @@
+"""Opening connections: names resolved each time, addresses raced, no wait without an end."""
+
+import json
+import socket
+from collections.abc import Iterator, Sequence
+
+import pytest
+from aiohappyeyeballs import AddrInfoType
+
+from proxy.server import connect
+from tests.server.conftest import GET, Start, StartTarget
+
+
+def place(url: str) -> AddrInfoType:
+    """Return an address as a resolver gives it."""
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, int(port))
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port where connections are neither accepted nor refused: its queue is full."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen(0)
+        port: int = sock.getsockname()[1]
+        waiting = []
+        for _ in range(4):
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(("127.0.0.1", port))
+        yield port
+        for client in waiting:
+            client.close()
+
+
+async def test_a_name_is_resolved_for_each_connection(
+    start: Start, start_target: StartTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = start_target("before"), start_target("after")
+    places = [place(before.url), place(after.url)]
+
+    async def resolve(host: str, port: int, loop: object) -> Sequence[AddrInfoType]:
+        assert (host, port) == ("moving.test", 80)
+        return [places.pop(0)]
+
+    monkeypatch.setattr(connect, "_resolve", resolve)
+    wire = await start(upstream="pool: {max_idle: 0}", targets=["http://moving.test"])
+    client = await wire.connect()
+    assert [(await client.ask(GET))[1] for _ in range(2)] == [b"before", b"after"]
+
+
+@pytest.mark.parametrize("first", ["refused", "silent"])
+async def test_another_address_of_a_name_is_tried(
+    start: Start,
+    start_target: StartTarget,
+    monkeypatch: pytest.MonkeyPatch,
+    silent_port: int,
+    closed_port: int,
+    first: str,
+) -> None:
+    other = start_target("other")
+    bad = silent_port if first == "silent" else closed_port
+
+    async def resolve(*_: object) -> Sequence[AddrInfoType]:
+        return [place(f"http://127.0.0.1:{bad}"), place(other.url)]
+
+    monkeypatch.setattr(connect, "_resolve", resolve)
+    wire = await start(targets=["http://two.test"])
+    assert (await (await wire.connect()).ask(GET))[1] == b"other"
+
+
+async def test_ipv6_and_ipv4_take_turns(
+    start: Start, start_target: StartTarget, monkeypatch: pytest.MonkeyPatch, silent_port: int
+) -> None:
+    other = start_target("other")
+    # Where there is no IPv6, this address fails at once, which comes to the same.
+    six: AddrInfoType = (
+        *(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, ""),
+        ("::ffff:127.0.0.1", silent_port, 0, 0),
+    )
+
+    async def resolve(*_: object) -> Sequence[AddrInfoType]:
+        return [six] * 20 + [place(other.url)]
+
+    monkeypatch.setattr(connect, "_resolve", resolve)
+    # Twenty addresses in a row would take longer than this.
+    wire = await start(upstream="timeouts: {connect: 4s}", targets=["http://two.test"])
+    assert (await (await wire.connect()).ask(GET))[1] == b"other"
+
+
+async def test_a_target_that_does_not_answer_is_given_up(start: Start, silent_port: int) -> None:
+    wire = await start(upstream="timeouts: {connect: 50ms}", port=silent_port)
+    head, body = await (await wire.connect()).ask(GET)
+    assert head.startswith(b"HTTP/1.1 504 ")
+    said = json.loads(body)
+    assert said["error"] == "upstream_timeout"
+    assert said["detail"] == f"connecting to http://127.0.0.1:{silent_port} took longer than 0.05 s"
+
+
+async def test_after_a_target_that_does_not_answer_the_next_is_tried(
+    start: Start, start_target: StartTarget, silent_port: int
+) -> None:
+    wire = await start(
+        upstream="timeouts: {connect: 50ms}", port=silent_port, more_targets=[start_target("other").url]
+    )
+    assert (await (await wire.connect()).ask(GET.replace(b"GET", b"POST")))[1] == b"other"
+
+
+async def test_a_name_that_does_not_resolve_is_told(start: Start) -> None:
+    wire = await start(targets=["http://no-such-host.invalid"])
+    head, body = await (await wire.connect()).ask(GET)
+    assert head.startswith(b"HTTP/1.1 502 ")
+    assert json.loads(body)["detail"].startswith("cannot connect to http://no-such-host.invalid: ")
+
+
+async def test_small_writes_leave_at_once(start: Start) -> None:
+    wire = await start()
+    _, _ = await wire.reach()
+    (connection,) = wire.plane.upstreams["default"]._open
+    sock = connection.transport.get_extra_info("socket")
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

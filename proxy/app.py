@@ -178,7 +178,7 @@ class Application:
         plane.drain()
         deadline = time.monotonic() + self._config.drain_timeout
         # Connections end by themselves; an event would have to be set on the path of every request.
-        while plane.connections and time.monotonic() < deadline:  # noqa: ASYNC110
+        while (plane.connections or plane.handshakes) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_DRAIN_STEP)
         clean = plane.in_flight == 0
         plane.abort()
@@ -217,7 +217,13 @@ class Application:
         plane = self._plane
         yield catalog.SAMPLE_RATE, {(rule,): rate for rule, rate in _rates(plane.policy)}
         upstream = sum(each.connections for each in plane.upstreams.values())
-        yield catalog.CONNECTIONS, {("downstream",): len(plane.connections), ("upstream",): upstream}
+        yield (
+            catalog.CONNECTIONS,
+            {
+                ("downstream",): len(plane.connections) + len(plane.handshakes),
+                ("upstream",): upstream,
+            },
+        )
         sent = sum(each.in_flight for each in plane.upstreams.values())
         yield catalog.IN_FLIGHT, {("downstream",): plane.in_flight, ("upstream",): sent}
         yield (

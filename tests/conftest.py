@@ -1,11 +1,13 @@
 """What every test shares: proxies to start, and no deadline for Hypothesis: a busy machine is not a bug."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -71,3 +73,83 @@ def start_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
         running.process.wait(timeout=10)
         assert running.process.stdout is not None
         running.process.stdout.close()
+
+
+_CA_CONFIG = """\
+[ca]
+default_ca = own
+[own]
+database = index.txt
+new_certs_dir = .
+default_md = sha256
+policy = any
+copy_extensions = copy
+unique_subject = no
+rand_serial = yes
+[any]
+commonName = supplied
+[req]
+distinguished_name = name
+[name]
+"""
+_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+_HERE = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+_ELSEWHERE = "subjectAltName=DNS:other.test"
+_EXPIRED = ("-startdate", "20200101000000Z", "-enddate", "20200201000000Z")
+_VALID = ("-days", "30")
+
+
+class Certificates:
+    """Certificates of all kinds, made once: ``ca`` issued all but ``unknown``, which ``other_ca`` did.
+
+    ``here`` is for localhost and 127.0.0.1, ``elsewhere`` for other.test; ``expired`` and ``unknown`` are
+    for localhost and 127.0.0.1 again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "ca.cnf").write_text(_CA_CONFIG)
+        (folder / "index.txt").touch()
+        for authority in ("ca", "other_ca"):
+            self._openssl(
+                *("req", "-x509", "-config", "ca.cnf", *_KEY, "-days", "30", "-subj", f"/CN={authority}"),
+                *("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"),
+                *("-addext", "subjectKeyIdentifier=hash"),
+                *("-keyout", f"{authority}.key", "-out", f"{authority}.pem"),
+            )
+        self._issue("here", "ca", _HERE, _VALID)
+        self._issue("elsewhere", "ca", _ELSEWHERE, _VALID)
+        self._issue("expired", "ca", _HERE, _EXPIRED)
+        self._issue("unknown", "other_ca", _HERE, _VALID)
+
+    def cert(self, name: str) -> Path:
+        """Return the file of a certificate."""
+        return self.folder / f"{name}.pem"
+
+    def key(self, name: str) -> Path:
+        """Return the file of its private key."""
+        return self.folder / f"{name}.key"
+
+    def _issue(self, name: str, authority: str, names: str, validity: tuple[str, ...]) -> None:
+        self._openssl(
+            *("req", "-new", "-config", "ca.cnf", *_KEY, "-subj", f"/CN={name}", "-addext", names),
+            *("-addext", "basicConstraints=CA:FALSE"),
+            *("-keyout", f"{name}.key", "-out", f"{name}.csr"),
+        )
+        (self.folder / "ext.cnf").write_text("authorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n")
+        self._openssl(
+            *("ca", "-config", "ca.cnf", "-batch", "-notext", "-extfile", "ext.cnf"),
+            *("-cert", f"{authority}.pem", "-keyfile", f"{authority}.key", *validity),
+            *("-in", f"{name}.csr", "-out", f"{name}.pem"),
+        )
+
+    def _openssl(self, *arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True, timeout=30)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates, where there is openssl to make them."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl here")
+    return Certificates(tmp_path_factory.mktemp("certificates"))

@@ -36,7 +36,11 @@ class ListenTls(Section):
     @classmethod
     def expand(cls, data: object) -> object:
         """Make the default of client_auth plain."""
-        if isinstance(data, Mapping) and not is_null(data.get("client_ca")) and "client_auth" not in data:
+        if (
+            isinstance(data, Mapping)
+            and not is_null(data.get("client_ca"))
+            and is_null(data.get("client_auth"))
+        ):
             return {**data, "client_auth": ClientAuth.REQUIRE}
         return data
 

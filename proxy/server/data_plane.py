@@ -44,6 +44,7 @@ class DataPlane:
         "_date_second",
         "connections",
         "draining",
+        "handshakes",
         "ids",
         "limits",
         "observe",
@@ -67,6 +68,7 @@ class DataPlane:
         self.observe = observe
         self.wall_clock = time.time
         self.connections: set[DownstreamConnection | Tunnel] = set()
+        self.handshakes: set[asyncio.Task[None]] = set()  # of TLS; each will be a connection, or fail
         self.draining = False
         self._date = b""
         self._date_second = 0
@@ -105,6 +107,8 @@ class DataPlane:
         """Cut off every connection."""
         for connection in list(self.connections):
             connection.cut()
+        for handshake in self.handshakes:
+            handshake.cancel()
         for upstream in self.upstreams.values():
             upstream.abort()
 

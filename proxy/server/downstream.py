@@ -69,7 +69,7 @@ class DownstreamConnection(RequestReader):
         plane = self.plane
         plane.connections.add(self)
         self.deadline = clock() + plane.limits.header_timeout
-        if len(plane.connections) > plane.limits.connections:
+        if len(plane.connections) + len(plane.handshakes) > plane.limits.connections:
             self._refuse(RefusedMessage(ErrorKind.OVERLOAD, "too many connections"))
 
     def data_received(self, data: bytes) -> None:

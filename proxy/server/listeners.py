@@ -16,6 +16,7 @@ from proxy.config.addresses import Address, TcpAddress, UnixAddress
 from proxy.config.listen import Listen
 from proxy.server.data_plane import DataPlane, ListenerFacts
 from proxy.server.downstream import DownstreamConnection
+from proxy.server.tls_server import TlsServer
 
 #: Clients that wait to be accepted.
 BACKLOG = 4096
@@ -58,7 +59,7 @@ class Listener:
         self.settings = settings
         self._sockets = sockets
         self._tls = tls
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | TlsServer] = []
 
     @property
     def url(self) -> str:
@@ -76,10 +77,13 @@ class Listener:
         loop = asyncio.get_running_loop()
         facts = ListenerFacts(self.settings.scheme, self._authority(), tls=self._tls is not None)
         for sock in self._sockets:
+            if self._tls is not None:
+                self._servers.append(
+                    TlsServer(sock, self._tls, plane, lambda: DownstreamConnection(plane, facts))
+                )
+                continue
             create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-            server = await create(
-                lambda: DownstreamConnection(plane, facts), sock=sock, backlog=BACKLOG, ssl=self._tls
-            )
+            server = await create(lambda: DownstreamConnection(plane, facts), sock=sock, backlog=BACKLOG)
             self._servers.append(server)
 
     @property

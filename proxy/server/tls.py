@@ -13,6 +13,7 @@ def upstream_context(settings: Upstream) -> ssl.SSLContext | None:
         return None
     tls = settings.tls
     context = ssl.create_default_context(cafile=tls.ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if not tls.verify:
         context.check_hostname = False
@@ -26,10 +27,11 @@ def listener_context(settings: ListenTls) -> ssl.SSLContext:
     """Return how clients are spoken to where TLS ends at the listener."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
     context.load_cert_chain(settings.cert, settings.key)
     if settings.client_ca is not None:
         context.load_verify_locations(settings.client_ca)
-        required = settings.client_auth is ClientAuth.REQUIRE
-        context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+        optional = settings.client_auth is ClientAuth.REQUEST
+        context.verify_mode = ssl.CERT_OPTIONAL if optional else ssl.CERT_REQUIRED
     return context

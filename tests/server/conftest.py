@@ -19,7 +19,7 @@ from proxy.server.data_plane import DataPlane
 from proxy.server.limits import Limits
 from proxy.server.listeners import Listener, bind
 from proxy.server.pool import Upstream
-from proxy.server.tls import upstream_context
+from proxy.server.tls import listener_context, upstream_context
 from proxy.tracecontext.ids import IdSource
 
 #: What is not there after so long will not come; a guard, on which no result depends.
@@ -450,7 +450,8 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             records.append,
         )
         entry = loaded.listen[0]
-        listener = Listener(entry, bind(entry.address), None)
+        tls = None if entry.tls is None else listener_context(entry.tls)
+        listener = Listener(entry, bind(entry.address), tls)
         wire = Wire(plane, listener, server)
         wire.records = records
         asyncio.get_running_loop().set_exception_handler(

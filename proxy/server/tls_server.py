@@ -1,0 +1,109 @@
+"""Accepting clients that speak TLS: a handshake counts as a connection from its start, and has an end.
+
+asyncio's own servers tell a protocol of a client only after the handshake, so that clients who begin
+none would be counted by nobody.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from proxy.server.data_plane import DataPlane
+
+_LOG = logging.getLogger(__name__)
+
+#: Clients accepted in one turn of the loop.
+_ACCEPTED_AT_ONCE = 64
+#: Handshakes at a time beyond ``limits.connections``: those clients are told that there are too many.
+_BEYOND_LIMIT = 16
+#: How long nobody is accepted where the process has no file for one more, seconds.
+_PAUSE_SECONDS = 1.0
+_NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class TlsServer:
+    """Accepts on a listening socket, which it closes at its own end; ``make_connection`` makes protocols."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        tls: ssl.SSLContext,
+        plane: "DataPlane",
+        make_connection: Callable[[], asyncio.Protocol],
+    ) -> None:
+        self._sock = sock
+        self._tls = tls
+        self._plane = plane
+        self._make_connection = make_connection
+        self._loop = asyncio.get_running_loop()
+        self._listen()
+
+    def close(self) -> None:
+        """Accept no more; handshakes go on."""
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock)
+            self._sock.close()
+
+    def _listen(self) -> None:
+        if self._sock.fileno() >= 0:
+            self._loop.add_reader(self._sock, self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                sock, _address = self._sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _NO_FILES:
+                    raise
+                _LOG.warning("no client can be accepted for %g s: %s", _PAUSE_SECONDS, error.strerror)
+                self._loop.remove_reader(self._sock)
+                self._loop.call_later(_PAUSE_SECONDS, self._listen)
+                return
+            self._begin(sock)
+
+    def _begin(self, sock: socket.socket) -> None:
+        plane = self._plane
+        handshakes = plane.handshakes
+        if len(handshakes) >= max(_BEYOND_LIMIT, plane.limits.connections - len(plane.connections)):
+            sock.close()
+            return
+        sock.setblocking(False)
+        task = self._loop.create_task(self._shake_hands(sock))
+        handshakes.add(task)
+        task.add_done_callback(handshakes.discard)
+
+    async def _shake_hands(self, sock: socket.socket) -> None:
+        task = asyncio.current_task()
+
+        def begin(transport: asyncio.BaseTransport) -> asyncio.Protocol:
+            self._plane.handshakes.discard(task)
+            connection = self._make_connection()
+            connection.connection_made(transport)
+            return connection
+
+        # A client that speaks no TLS, shows no certificate that we accept, or leaves, is no fault of ours.
+        with contextlib.suppress(OSError):
+            await self._loop.connect_accepted_socket(
+                lambda: _Handshake(begin),
+                sock,
+                ssl=self._tls,
+                ssl_handshake_timeout=self._plane.limits.header_timeout,
+            )
+
+
+class _Handshake(asyncio.Protocol):
+    """Makes way for the connection's protocol when the handshake is done."""
+
+    def __init__(self, begin: Callable[[asyncio.BaseTransport], asyncio.Protocol]) -> None:
+        self._begin = begin
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.set_protocol(self._begin(transport))

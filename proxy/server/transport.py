@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 from typing import Protocol, cast
 
@@ -18,6 +19,20 @@ def abort(transport: asyncio.Transport) -> None:
     if sock is not None and not transport.is_closing():
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()
+
+
+def ended_in_order(transport: asyncio.Transport) -> bool:
+    """Whether the peer said that its data ends here, which in TLS the end of TCP does not (RFC 9112, 9.8)."""
+    secure = cast("ssl.SSLObject | None", transport.get_extra_info("ssl_object"))
+    if secure is None:
+        return True
+    try:
+        secure.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False
+    return False
 
 
 def peer_address(transport: asyncio.Transport) -> str:

@@ -17,6 +17,7 @@ from proxy.message.head import Field, PlainResponseHead, ResponseHead
 from proxy.message.plain import KEPT_BYTES, find_plain_response
 from proxy.server.field_callbacks import HTTP_VERSIONS, FieldCallbacks
 from proxy.server.flow_control import PEER_FULL, ReadGate
+from proxy.server.transport import ended_in_order
 
 if TYPE_CHECKING:
     from proxy.server.pool import Upstream
@@ -170,7 +171,8 @@ class UpstreamConnection(asyncio.Protocol):
         if relay is None:
             return
         self._relay = None
-        if self._framing is Framing.CLOSE and self._head_complete and exc is None:
+        ends_by_close = self._framing is Framing.CLOSE and self._head_complete and exc is None
+        if ends_by_close and ended_in_order(self.transport):
             self.target.failures = 0
             relay.end_response([])
             relay.finish_response(relay.write_downstream(clock()))

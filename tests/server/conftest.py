@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
@@ -16,6 +16,7 @@ from proxy.config.compile import compile_policy
 from proxy.config.load import load_text
 from proxy.exchange import ExchangeRecord
 from proxy.server.data_plane import DataPlane
+from proxy.server.health import HealthMonitor
 from proxy.server.limits import Limits
 from proxy.server.listeners import Listener, bind
 from proxy.server.pool import Upstream
@@ -378,6 +379,49 @@ def _listen(address: str | tuple[str, int]) -> socket.socket:
 
 def _refuse(rule: str, error: Exception) -> None:
     raise AssertionError(rule) from error
+
+
+#: Health checks that show at once what they find.
+OFTEN = "interval: 5ms, unhealthy_after: 1, healthy_after: 1"
+
+
+class Monitored:
+    """A monitor at work, and the changes that it told."""
+
+    def __init__(self, monitor: HealthMonitor, changes: asyncio.Queue[tuple[str, str, bool]]) -> None:
+        self.monitor = monitor
+        self.changes = changes
+
+    async def change(self) -> tuple[str, str, bool]:
+        """Return the next change."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.changes.get()
+
+
+#: The fixture ``monitor``.
+StartMonitor: TypeAlias = Callable[..., Awaitable[Monitored]]
+
+
+@pytest.fixture
+async def monitor(tmp_path: Path) -> AsyncIterator[StartMonitor]:
+    """Watch one upstream, ``u``."""
+    running: list[asyncio.Task[None]] = []
+
+    async def start(
+        *targets: str, check: str = OFTEN, more: str = "", known: Collection[tuple[str, str]] = ()
+    ) -> Monitored:
+        text = f"upstreams: {{u: {{targets: {list(targets)}, health_check: {{{check}}}{more}}}}}"
+        upstreams = load_text(text.encode(), tmp_path / "traceward.yaml", {}).config.upstreams
+        changes: asyncio.Queue[tuple[str, str, bool]] = asyncio.Queue()
+        monitor = HealthMonitor(upstreams, lambda *change: changes.put_nowait(change), known)
+        running.append(asyncio.create_task(monitor.run()))
+        return Monitored(monitor, changes)
+
+    yield start
+    for task in running:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 @pytest.fixture

@@ -1,58 +1,15 @@
 """What the health checks ask, what they make of the answers, and what comes of it."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 
 from proxy.config.load import load_text
 from proxy.server.health import HealthMonitor
-from tests.server.conftest import GET, PATIENCE, Start, StartTarget
-
-OFTEN = "interval: 5ms, unhealthy_after: 1, healthy_after: 1"
-
-
-class Monitored:
-    """A monitor at work, and the changes that it told."""
-
-    def __init__(self, monitor: HealthMonitor, changes: asyncio.Queue[tuple[str, str, bool]]) -> None:
-        self.monitor = monitor
-        self.changes = changes
-
-    async def change(self) -> tuple[str, str, bool]:
-        """Return the next change."""
-        async with asyncio.timeout(PATIENCE):
-            return await self.changes.get()
-
-
-#: The fixture ``monitor``.
-StartMonitor: TypeAlias = Callable[..., Awaitable[Monitored]]
-
-
-@pytest.fixture
-async def monitor(tmp_path: Path) -> AsyncIterator[StartMonitor]:
-    """Watch one upstream, ``u``."""
-    running: list[asyncio.Task[None]] = []
-
-    async def start(
-        *targets: str, check: str = OFTEN, more: str = "", known: Collection[tuple[str, str]] = ()
-    ) -> Monitored:
-        text = f"upstreams: {{u: {{targets: {list(targets)}, health_check: {{{check}}}{more}}}}}"
-        upstreams = load_text(text.encode(), tmp_path / "traceward.yaml", {}).config.upstreams
-        changes: asyncio.Queue[tuple[str, str, bool]] = asyncio.Queue()
-        monitor = HealthMonitor(upstreams, lambda *change: changes.put_nowait(change), known)
-        running.append(asyncio.create_task(monitor.run()))
-        return Monitored(monitor, changes)
-
-    yield start
-    for task in running:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+from tests.server.conftest import GET, OFTEN, PATIENCE, Start, StartMonitor, StartTarget
 
 
 def status(code: int) -> Callable[[bytes], bytes]:

@@ -16,10 +16,13 @@ from contextlib import ExitStack, closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+if TYPE_CHECKING:
+    from tests.conftest import Certificates
 
 
 class Upstream(ThreadingHTTPServer):
@@ -574,6 +577,25 @@ def test_a_drain_finishes_what_is_in_flight_and_says_that_it_is_not_ready(
         response: HTTPResponse = connection.getresponse()
         assert (response.status, response.headers["Connection"]) == (200, "close")
         response.read()
+    assert proxy.process.wait(20) == 0
+
+
+def test_a_drain_lets_a_handshake_lead_to_its_request(
+    start: Start, upstream: Upstream, certificates: "Certificates"
+) -> None:
+    tls = f"{{cert: '{certificates.cert('here')}', key: '{certificates.key('here')}'}}"
+    proxy = start(_config(upstream, f"{{address: '127.0.0.1:0', tls: {tls}}}"))
+    key = ("traceward_connections", _labels(side="downstream"))
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as plain:
+        while not proxy.metrics()[key]:
+            pass
+        proxy.process.send_signal(signal.SIGTERM)
+        while _accepts(proxy.port):
+            pass
+        context = ssl.create_default_context(cafile=certificates.cert("ca"))
+        with context.wrap_socket(plain, server_hostname="localhost") as client:
+            client.sendall(b"GET /api/ HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 200"
     assert proxy.process.wait(20) == 0
 
 

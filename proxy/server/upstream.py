@@ -150,6 +150,7 @@ class UpstreamConnection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if self._switched and isinstance(error, httptools.HttpParserUpgrade):
                 self._relay = None
+                self.target.failures = 0
                 relay.switch(data[error.args[0] :], started)
                 return
             self._reusable = False

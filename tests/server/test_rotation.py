@@ -110,6 +110,23 @@ async def test_an_answer_is_no_failure_and_ends_a_row_of_them(
     assert usable(wire) == [True, True]
 
 
+async def test_an_upgrade_ends_a_row_of_failures(start: Start, start_target: StartTarget) -> None:
+    wire = await start(
+        upstream="eject: {after: 2, for: 1h}, retries: 0", more_targets=[start_target("other").url]
+    )
+    offer = GET.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+    for _ in range(3):
+        await fail(wire, await wire.connect(), "reset")
+        assert (await (await wire.connect()).ask(GET))[1] == b"other"
+        upstream, _ = await wire.forward(client := await wire.connect(), offer)
+        await upstream.send(b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+        await client.head()
+        upstream.reset()
+        await client.gone()
+        assert (await (await wire.connect()).ask(GET))[1] == b"other"
+    assert usable(wire) == [True, True]
+
+
 async def test_the_last_usable_target_is_never_ejected(start: Start) -> None:
     wire = await start(upstream="eject: {after: 1, for: 1h}, retries: 0")
     for _ in range(3):

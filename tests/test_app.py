@@ -407,7 +407,9 @@ def test_health_checks_take_targets_out_and_bring_them_back(start: Start) -> Non
         pass
     status, body = proxy.get("/api/")
     assert (status, body["error"]) == (503, "no_healthy_target")
-    assert proxy.metrics()[key] == 0
+    counted = proxy.metrics()
+    assert counted[key] == 0
+    assert counted["traceward_rejected_requests_total", _labels(reason="no_healthy_target")] == 1
     back = Upstream(port)
     try:
         while _status(proxy.admin_url + "/readyz") == 503:

@@ -6,7 +6,6 @@ none would be counted by nobody.
 
 import asyncio
 import contextlib
-import errno
 import logging
 import socket
 import ssl
@@ -22,9 +21,8 @@ _LOG = logging.getLogger(__name__)
 _ACCEPTED_AT_ONCE = 64
 #: Handshakes at a time beyond ``limits.connections``: those clients are told that there are too many.
 _BEYOND_LIMIT = 16
-#: How long nobody is accepted where the process has no file for one more, seconds.
+#: How long nobody is accepted after accepting failed, seconds.
 _PAUSE_SECONDS = 1.0
-_NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class TlsServer:
@@ -61,8 +59,7 @@ class TlsServer:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                if error.errno not in _NO_FILES:
-                    raise
+                # Most likely there is no file for one more; to try at once would be to try without end.
                 _LOG.warning("no client can be accepted for %g s: %s", _PAUSE_SECONDS, error.strerror)
                 self._loop.remove_reader(self._sock)
                 self._loop.call_later(_PAUSE_SECONDS, self._listen)

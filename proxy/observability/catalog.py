@@ -110,6 +110,15 @@ REJECTED_REQUESTS = Metric(
     "traceward_rejected_requests", "counter", "Requests that never reached an upstream.", ("reason",)
 )
 MATCHER_ERRORS = Metric("traceward_matcher_errors", "counter", "Exceptions of a rule's function.", ("rule",))
+CONFIG_RELOADS = Metric(
+    "traceward_config_reloads", "counter", "Reloads of the config, applied or refused.", ("outcome",)
+)
+CONFIG_LOADED = Metric(
+    "traceward_config_loaded_timestamp_seconds", "gauge", "When the config in use was read."
+)
+LOST_SERIES = Metric(
+    "traceward_lost_series", "counter", "Series that found no room in the shared memory of workers."
+)
 BUILD_INFO = Metric(
     "traceward_build_info", "gauge", "Version of the proxy and of Python.", ("version", "python")
 )

@@ -11,7 +11,8 @@ import platform
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeAlias, TypeVar
+from enum import StrEnum
+from typing import TypeAlias
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
@@ -23,6 +24,7 @@ from proxy.message.error import ErrorKind
 from proxy.observability import catalog
 from proxy.observability.catalog import Metric
 from proxy.observability.histogram import Histogram
+from proxy.observability.store import Cells, Labels, LocalStore, Series, Store
 from proxy.policy.outcome import Context, Decision, Reason
 from proxy.tracecontext.fault import Fault
 
@@ -38,10 +40,38 @@ _UPSTREAM_ERRORS: Mapping[ErrorKind, str] = {
     ErrorKind.OVERLOAD: "overload",
 }
 
-_Labels: TypeAlias = tuple[str, ...]
+#: What the table of outcomes is called in a store.
+_OUTCOMES = "outcomes"
+#: Requests that were refused before anything was decided, by class of status; shown with the others.
+_UNDECIDED = Metric("undecided", "counter", "", ("status",))
+_HISTOGRAMS = (
+    catalog.DECISION_SECONDS,
+    catalog.OVERHEAD_SECONDS,
+    catalog.UPSTREAM_WAIT_SECONDS,
+    catalog.REQUEST_SECONDS,
+    catalog.UPSTREAM_SECONDS,
+)
+_COUNTERS = (
+    catalog.PREFLIGHTS,
+    catalog.UPSTREAM_ERRORS,
+    catalog.RETRIES,
+    catalog.REJECTED_REQUESTS,
+    catalog.MATCHER_ERRORS,
+    catalog.CONFIG_RELOADS,
+    catalog.LOST_SERIES,
+    _UNDECIDED,
+)
+_BY_NAME = {metric.name: metric for metric in (*_HISTOGRAMS, *_COUNTERS)}
+
 #: rule, upstream, class of status, decision, reason, context, fault
 _OutcomeKey: TypeAlias = tuple[str, str, int, Decision, Reason, Context, Fault | None]
-_Key = TypeVar("_Key")
+
+
+class ReloadOutcome(StrEnum):
+    """What became of a reload of the config."""
+
+    APPLIED = "applied"
+    REFUSED = "refused"
 
 
 class _Outcome:
@@ -50,37 +80,39 @@ class _Outcome:
     Histograms have fewer labels than there are combinations, so several outcomes share one.
     """
 
-    __slots__ = ("count", "decision", "header_bytes", "timed")
+    __slots__ = ("counts", "decision", "timed")
 
-    def __init__(self, decision: Histogram, timed: tuple[Histogram, Histogram, Histogram] | None) -> None:
-        self.count = 0
-        self.header_bytes = 0
+    def __init__(
+        self,
+        counts: Cells[int],
+        decision: Histogram,
+        timed: tuple[Histogram, Histogram, Histogram] | None,
+    ) -> None:
+        self.counts = counts  # how often, and by how many bytes trace headers grew
         self.decision = decision
         self.timed = timed  # overhead, request and upstream; None where no upstream was asked
 
 
 class Metrics:
-    """The counts of one process since it started; reloads keep them."""
+    """The counts of one process since it started; reloads keep them.
 
-    def __init__(self) -> None:
+    With a ``store`` that is shared they are those of a worker, and go on after its crash.
+    """
+
+    def __init__(self, store: Store | None = None) -> None:
+        self._store = LocalStore() if store is None else store
         self._outcomes: dict[_OutcomeKey, _Outcome] = {}
-        self._undecided: dict[int, int] = {}
-        self._decision_seconds: dict[_Labels, Histogram] = {}
-        self._overhead_seconds: dict[_Labels, Histogram] = {}
-        self._request_seconds: dict[_Labels, Histogram] = {}
-        self._upstream_seconds: dict[_Labels, Histogram] = {}
-        self._upstream_wait: dict[_Labels, Histogram] = {}
-        self._preflights: dict[_Labels, int] = {}
-        self._upstream_errors: dict[_Labels, int] = {}
-        self._retries: dict[_Labels, int] = {}
-        self._rejected: dict[_Labels, int] = {}
-        self._matcher_errors: dict[_Labels, int] = {}
+        self._histograms: dict[Metric, dict[Labels, Histogram]] = {metric: {} for metric in _HISTOGRAMS}
+        self._counters: dict[Metric, dict[Labels, Cells[int]]] = {metric: {} for metric in _COUNTERS}
+        # Both from the start, so that an increase can be seen.
+        for outcome in ReloadOutcome:
+            self._count(catalog.CONFIG_RELOADS, (outcome,), 0)
 
     def observe(self, record: ExchangeRecord) -> None:
         """Count one exchange."""
         trace = record.trace
         if trace is None:
-            _add(self._undecided, record.status // 100)
+            self._count(_UNDECIDED, (str(record.status // 100),))
         else:
             key = (
                 record.rule,
@@ -94,95 +126,135 @@ class Metrics:
             outcome = self._outcomes.get(key)
             if outcome is None:
                 outcome = self._outcomes[key] = self._make_outcome(key)
-            outcome.count += 1
-            outcome.header_bytes += record.header_bytes
+            counts = outcome.counts
+            counts[0] += 1
+            counts[1] += record.header_bytes
             # Histogram.observe written out: this is the path of every request.
             seconds = record.decision_seconds
             decided = outcome.decision
             decided.counts[bisect_left(decided.bounds, seconds)] += 1
-            decided.sum += seconds
+            decided.total[0] += seconds
             if outcome.timed is not None:
                 overhead, request, upstream = outcome.timed
                 seconds = record.duration
                 request.counts[bisect_left(request.bounds, seconds)] += 1
-                request.sum += seconds
+                request.total[0] += seconds
                 seconds = record.overhead
                 if seconds:
                     overhead.counts[bisect_left(overhead.bounds, seconds)] += 1
-                    overhead.sum += seconds
+                    overhead.total[0] += seconds
                 seconds = record.upstream_seconds
                 if seconds:
                     upstream.counts[bisect_left(upstream.bounds, seconds)] += 1
-                    upstream.sum += seconds
+                    upstream.total[0] += seconds
         if record.error is not None or record.preflight is not None or record.retries:
             self._observe_rare(record)
 
     def observe_wait(self, upstream: str, kind: str, seconds: float) -> None:
         """Count a wait for an upstream connection: ``queue`` or ``connect``."""
-        _histogram(self._upstream_wait, (upstream, kind), catalog.UPSTREAM_WAIT_SECONDS).observe(seconds)
+        self._histogram(catalog.UPSTREAM_WAIT_SECONDS, (upstream, kind)).observe(seconds)
 
     def observe_matcher_error(self, rule: str) -> None:
         """Count an exception of a rule's function."""
-        _add(self._matcher_errors, (rule,))
+        self._count(catalog.MATCHER_ERRORS, (rule,))
+
+    def observe_reload(self, outcome: ReloadOutcome) -> None:
+        """Count a reload of the config."""
+        self._count(catalog.CONFIG_RELOADS, (outcome,))
 
     def _make_outcome(self, key: _OutcomeKey) -> _Outcome:
         rule, upstream, _, decision, *_ = key
-        decided = _histogram(self._decision_seconds, (rule,), catalog.DECISION_SECONDS)
+        counts, _ = self._store.cells(_OUTCOMES, _write_outcome(key), 2)
+        decided = self._histogram(catalog.DECISION_SECONDS, (rule,))
         if not upstream:
-            return _Outcome(decided, None)
+            return _Outcome(counts, decided, None)
         labels = (upstream, decision)
-        overhead = _histogram(self._overhead_seconds, (rule, decision), catalog.OVERHEAD_SECONDS)
-        request = _histogram(self._request_seconds, labels, catalog.REQUEST_SECONDS)
-        answered = _histogram(self._upstream_seconds, labels, catalog.UPSTREAM_SECONDS)
-        return _Outcome(decided, (overhead, request, answered))
+        overhead = self._histogram(catalog.OVERHEAD_SECONDS, (rule, decision))
+        request = self._histogram(catalog.REQUEST_SECONDS, labels)
+        answered = self._histogram(catalog.UPSTREAM_SECONDS, labels)
+        return _Outcome(counts, decided, (overhead, request, answered))
+
+    def _histogram(self, metric: Metric, labels: Labels) -> Histogram:
+        histograms = self._histograms[metric]
+        histogram = histograms.get(labels)
+        if histogram is None:
+            cells = self._store.cells(metric.name, labels, len(metric.bounds) + 1)
+            histogram = histograms[labels] = Histogram(metric.bounds, *cells)
+        return histogram
+
+    def _count(self, metric: Metric, labels: Labels, more: int = 1) -> None:
+        counters = self._counters[metric]
+        cells = counters.get(labels)
+        if cells is None:
+            cells, _ = self._store.cells(metric.name, labels, 1)
+            counters[labels] = cells
+        cells[0] += more
+
+    def series(self) -> Iterator[Series]:
+        """Give every series that was counted in this process."""
+        nothing = [0.0]
+        for key, outcome in self._outcomes.copy().items():
+            yield Series(_OUTCOMES, _write_outcome(key), outcome.counts, nothing)
+        for metric, histograms in self._histograms.items():
+            for labels, histogram in histograms.copy().items():
+                yield Series(metric.name, labels, histogram.counts, histogram.total)
+        for metric, counters in self._counters.items():
+            for labels, cells in counters.copy().items():
+                yield Series(metric.name, labels, cells, nothing)
+
+    def add(self, series: Iterable[Series]) -> None:
+        """Add what other processes counted; what is of no metric is left out."""
+        for each in series:
+            metric = _BY_NAME.get(each.name)
+            if each.name == _OUTCOMES:
+                key = _read_outcome(each.labels)
+                outcome = self._outcomes.get(key)
+                if outcome is None:
+                    outcome = self._outcomes[key] = self._make_outcome(key)
+                _add_up(outcome.counts, each.counts)
+            elif metric in self._counters:
+                self._count(metric, each.labels, each.counts[0])
+            elif metric in self._histograms:
+                histogram = self._histogram(metric, each.labels)
+                _add_up(histogram.counts, each.counts)
+                histogram.total[0] += each.sum[0]
 
     def _observe_rare(self, record: ExchangeRecord) -> None:
         if record.preflight is not None:
-            _add(self._preflights, (record.preflight,))
+            self._count(catalog.PREFLIGHTS, (record.preflight,))
         if record.retries:
-            _add(self._retries, (record.upstream,), record.retries)
+            self._count(catalog.RETRIES, (record.upstream,), record.retries)
         if record.error is None:
             return
         kind = _UPSTREAM_ERRORS.get(record.error)
         if kind is not None and record.upstream:
-            _add(self._upstream_errors, (record.upstream, kind))
+            self._count(catalog.UPSTREAM_ERRORS, (record.upstream, kind))
         if not record.target:
-            _add(self._rejected, (record.error,))
+            self._count(catalog.REJECTED_REQUESTS, (record.error,))
 
     def families(self) -> Iterator[Family]:
         """Give every metric that has a series."""
         yield from self._outcome_families()
-        for metric, histograms in (
-            (catalog.DECISION_SECONDS, self._decision_seconds),
-            (catalog.OVERHEAD_SECONDS, self._overhead_seconds),
-            (catalog.UPSTREAM_WAIT_SECONDS, self._upstream_wait),
-            (catalog.REQUEST_SECONDS, self._request_seconds),
-            (catalog.UPSTREAM_SECONDS, self._upstream_seconds),
-        ):
+        for metric, histograms in self._histograms.items():
             yield _histogram_family(metric, histograms)
-        for metric, counts in (
-            (catalog.PREFLIGHTS, self._preflights),
-            (catalog.UPSTREAM_ERRORS, self._upstream_errors),
-            (catalog.RETRIES, self._retries),
-            (catalog.REJECTED_REQUESTS, self._rejected),
-            (catalog.MATCHER_ERRORS, self._matcher_errors),
-        ):
-            yield _counter_family(metric, counts)
+        for metric, counters in self._counters.items():
+            if metric is not _UNDECIDED:
+                yield _counter_family(metric, {key: cells[0] for key, cells in counters.copy().items()})
 
     def _outcome_families(self) -> Iterator[Family]:
-        requests: Counter[_Labels] = Counter()
-        decisions: Counter[_Labels] = Counter()
-        contexts: Counter[_Labels] = Counter()
-        header_bytes: Counter[_Labels] = Counter()
-        for status, count in self._undecided.copy().items():
-            requests[NO_RULE, f"{status}xx", Decision.UNTRACED] += count
+        requests: Counter[Labels] = Counter()
+        decisions: Counter[Labels] = Counter()
+        contexts: Counter[Labels] = Counter()
+        header_bytes: Counter[Labels] = Counter()
+        for (kind,), cells in self._counters[_UNDECIDED].copy().items():
+            requests[NO_RULE, f"{kind}xx", Decision.UNTRACED] += cells[0]
         # A copy: a scrape is rendered in a thread of its own, while requests add outcomes.
         for (rule, _, status, decision, reason, context, fault), outcome in self._outcomes.copy().items():
-            requests[rule, f"{status}xx", decision] += outcome.count
-            decisions[rule, decision, reason] += outcome.count
-            contexts[context, fault or NO_FAULT] += outcome.count
-            if outcome.header_bytes:
-                header_bytes[(rule,)] += outcome.header_bytes
+            requests[rule, f"{status}xx", decision] += outcome.counts[0]
+            decisions[rule, decision, reason] += outcome.counts[0]
+            contexts[context, fault or NO_FAULT] += outcome.counts[0]
+            if outcome.counts[1]:
+                header_bytes[(rule,)] += outcome.counts[1]
         yield _counter_family(catalog.REQUESTS, requests)
         yield _counter_family(catalog.DECISIONS, decisions)
         yield _counter_family(catalog.CONTEXTS, contexts)
@@ -193,7 +265,7 @@ class MetricsCollector(Collector):
     """Gives a scrape the counts, and the gauges read at that moment."""
 
     def __init__(
-        self, metrics: Metrics, gauges: Callable[[], Iterable[tuple[Metric, Mapping[_Labels, float]]]]
+        self, metrics: Metrics, gauges: Callable[[], Iterable[tuple[Metric, Mapping[Labels, float]]]]
     ) -> None:
         self._metrics = metrics
         self._gauges = gauges
@@ -206,7 +278,7 @@ class MetricsCollector(Collector):
         yield gauge_family(catalog.BUILD_INFO, {(__version__, platform.python_version()): 1})
 
 
-def gauge_family(metric: Metric, values: Mapping[_Labels, float]) -> Family:
+def gauge_family(metric: Metric, values: Mapping[Labels, float]) -> Family:
     """Return a gauge with its series."""
     family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
     for labels, value in values.items():
@@ -214,25 +286,36 @@ def gauge_family(metric: Metric, values: Mapping[_Labels, float]) -> Family:
     return family
 
 
-def _add(counts: dict[_Key, int], key: _Key, more: int = 1) -> None:
-    counts[key] = counts.get(key, 0) + more
+def _write_outcome(key: _OutcomeKey) -> Labels:
+    return tuple("" if word is None else str(word) for word in key)
 
 
-def _histogram(histograms: dict[_Labels, Histogram], labels: _Labels, metric: Metric) -> Histogram:
-    histogram = histograms.get(labels)
-    if histogram is None:
-        histogram = histograms[labels] = Histogram(metric.bounds)
-    return histogram
+def _read_outcome(words: Labels) -> _OutcomeKey:
+    rule, upstream, status, decision, reason, context, fault = words
+    return (
+        rule,
+        upstream,
+        int(status),
+        Decision(decision),
+        Reason(reason),
+        Context(context),
+        Fault(fault) if fault else None,
+    )
 
 
-def _counter_family(metric: Metric, counts: dict[_Labels, int]) -> Family:
+def _add_up(counts: Cells[int], more: Iterable[int]) -> None:
+    for place, count in enumerate(more):
+        counts[place] += count
+
+
+def _counter_family(metric: Metric, counts: Mapping[Labels, int]) -> Family:
     family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
-    for labels, count in counts.copy().items():
+    for labels, count in counts.items():
         family.add_metric(labels, count)
     return family
 
 
-def _histogram_family(metric: Metric, histograms: dict[_Labels, Histogram]) -> Family:
+def _histogram_family(metric: Metric, histograms: dict[Labels, Histogram]) -> Family:
     family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
     for labels, histogram in histograms.copy().items():
         if any(histogram.counts):

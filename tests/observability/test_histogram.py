@@ -22,7 +22,7 @@ BOUNDS = (0.001, 0.01, 0.1)
 def test_a_value_counts_in_one_bucket(value: float, counts: list[int]) -> None:
     histogram = Histogram(BOUNDS)
     histogram.observe(value)
-    assert histogram.counts == counts
+    assert list(histogram.counts) == counts
     assert histogram.sum == value
 
 

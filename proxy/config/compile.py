@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 from proxy.config.cors import Cors
 from proxy.config.rule import Inject, MatchSettings, ResponseSettings, RuleSettings, SampleBySettings
@@ -14,25 +15,42 @@ from proxy.policy.cors import CorsPolicy
 from proxy.policy.propagation import ResponsePolicy, TracingPolicy
 from proxy.policy.routes import Route
 from proxy.policy.rules import Match, Rule, RuleSet
-from proxy.policy.sampling import SampleBy, Sampler, TraceLimit
+from proxy.policy.sampling import SampleBy, Sampler, TraceLimit, TraceLimiter
 from proxy.policy.trust import Networks, TrustPolicy
 
 _SECRET_BYTES = 32
 
 
+class Cap(NamedTuple):
+    """A ``max_traces_per_second``: of the rule with this name, or of all where it is None."""
+
+    rule: str | None
+    per_second: float
+
+
+def _make_limit(cap: Cap) -> TraceLimiter:
+    return TraceLimit(cap.per_second)
+
+
 def compile_policy(
-    config: Config, on_matcher_error: Callable[[str, Exception], None], *, secret: bytes | None = None
+    config: Config,
+    on_matcher_error: Callable[[str, Exception], None],
+    *,
+    secret: bytes | None = None,
+    make_limit: Callable[[Cap], TraceLimiter] = _make_limit,
 ) -> Policy:
     """Compile a config.
 
     ``on_matcher_error`` is called with a rule's name and what its function raised. ``secret`` stands
-    in for ``tracing.secret: null``; without one it is made here.
+    in for ``tracing.secret: null``; without one it is made here. ``make_limit`` makes what keeps a cap.
     """
-    tracing = _compile_tracing(config, _secret(config.tracing, secret))
-    rules = [
-        Rule(rule_name(rule, index), _compile_match(rule.match), _merge(rule, config.tracing, tracing))
-        for index, rule in enumerate(config.tracing.rules)
-    ]
+    tracing = _compile_tracing(config, _secret(config.tracing, secret), make_limit)
+    rules = []
+    for index, settings in enumerate(config.tracing.rules):
+        name = rule_name(settings, index)
+        limits = _limits(name, settings.max_traces_per_second, make_limit) + tracing.limits
+        merged = _merge(settings, config.tracing, tracing, limits)
+        rules.append(Rule(name, _compile_match(settings.match), merged))
     return Policy(
         rules=RuleSet(rules, on_matcher_error),
         tracing=tracing,
@@ -57,7 +75,9 @@ def _secret(tracing: Tracing, given: bytes | None) -> bytes:
     return os.urandom(_SECRET_BYTES) if given is None else given
 
 
-def _compile_tracing(config: Config, secret: bytes) -> TracingPolicy:
+def _compile_tracing(
+    config: Config, secret: bytes, make_limit: Callable[[Cap], TraceLimiter]
+) -> TracingPolicy:
     tracing = config.tracing
     member = tracing.tracestate
     return TracingPolicy(
@@ -73,7 +93,7 @@ def _compile_tracing(config: Config, secret: bytes) -> TracingPolicy:
         always_participate=tracing.participate is Participate.ALWAYS,
         w3c_level=tracing.w3c_level,
         write_threshold=tracing.threshold,
-        limits=_limits(tracing.max_traces_per_second),
+        limits=_limits(None, tracing.max_traces_per_second, make_limit),
         secret=secret,
         records_span=config.spans.otlp is not None,
         response=_compile_response(tracing.response, ResponsePolicy()),
@@ -81,7 +101,9 @@ def _compile_tracing(config: Config, secret: bytes) -> TracingPolicy:
     )
 
 
-def _merge(rule: RuleSettings, section: Tracing, base: TracingPolicy) -> TracingPolicy | None:
+def _merge(
+    rule: RuleSettings, section: Tracing, base: TracingPolicy, limits: tuple[TraceLimiter, ...]
+) -> TracingPolicy | None:
     """Return the section's policy with what the rule sets for itself; None where it skips requests."""
     if not rule.trace:
         return None
@@ -96,13 +118,15 @@ def _merge(rule: RuleSettings, section: Tracing, base: TracingPolicy) -> Tracing
         invalid=rule.invalid if "invalid" in given else base.invalid,
         untrusted=rule.untrusted if "untrusted" in given else base.untrusted,
         propagators=rule.propagators if "propagators" in given else base.propagators,
-        limits=_limits(rule.max_traces_per_second) + base.limits,
+        limits=limits,
         response=_compile_response(rule.response, base.response),
     )
 
 
-def _limits(per_second: float | None) -> tuple[TraceLimit, ...]:
-    return () if per_second is None else (TraceLimit(per_second),)
+def _limits(
+    rule: str | None, per_second: float | None, make_limit: Callable[[Cap], TraceLimiter]
+) -> tuple[TraceLimiter, ...]:
+    return () if per_second is None else (make_limit(Cap(rule, per_second)),)
 
 
 def _compile_sample_by(settings: SampleBySettings | None) -> SampleBy | None:

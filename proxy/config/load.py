@@ -19,7 +19,8 @@ from proxy.config.syntax import NotText, decode
 class LoadedConfig:
     """A config and where it came from.
 
-    ``files`` are absolute: the config itself and every file that it names, matcher modules too.
+    ``files`` are absolute: the config itself and every file that it names, matcher modules too. ``text``
+    is what the config was read from.
     """
 
     config: Config
@@ -27,16 +28,21 @@ class LoadedConfig:
     folder: Path
     document: Document
     files: frozenset[Path]
+    text: bytes = b""
 
 
 def load_config(path: Path, environ: Mapping[str, str]) -> LoadedConfig:
     """Load the config at ``path``; raises ConfigError."""
+    return load_text(read_text(path), path, environ)
+
+
+def read_text(path: Path) -> bytes:
+    """Return what the file of a config holds; raises ConfigError."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError([_problem(str(path), START, (), f"cannot be read: {reason}")]) from None
-    return load_text(content, path, environ)
 
 
 def load_text(content: bytes, path: Path, environ: Mapping[str, str]) -> LoadedConfig:
@@ -62,10 +68,10 @@ def load_text(content: bytes, path: Path, environ: Mapping[str, str]) -> LoadedC
             # What the document already complained about has no value worth a second message.
             if (problem.line, problem.column) not in known
         ]
-        raise ConfigError(problems) from None
+        raise ConfigError(problems, loading.files) from None
     if problems:
-        raise ConfigError(problems)
-    return LoadedConfig(config, file, folder, document, frozenset(loading.files))
+        raise ConfigError(problems, loading.files)
+    return LoadedConfig(config, file, folder, document, frozenset(loading.files), content)
 
 
 def _located(error: ValidationError, document: Document, file: str) -> list[Problem]:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 #: Keys and list indexes from the root of the document.
@@ -38,9 +39,13 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """A config that cannot be used; ``problems`` has every error of the file, sorted by place."""
+    """A config that cannot be used; ``problems`` has every error of the file, sorted by place.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    ``files`` are those that it names, as far as it was understood.
+    """
+
+    def __init__(self, problems: Iterable[Problem], files: Iterable[Path] = ()) -> None:
+        self.files = frozenset(files)
         self.problems = sorted(problems, key=lambda problem: (problem.line, problem.column))
         super().__init__(self.problems)
 

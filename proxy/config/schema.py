@@ -122,7 +122,10 @@ class Config(Section):
     @property
     def worker_count(self) -> int:
         """How many workers to run."""
-        return len(os.sched_getaffinity(0)) if self.workers == AUTO else self.workers
+        if self.workers != AUTO:
+            return self.workers
+        # Not every system tells which cores this process may use.
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _unknown_upstreams(data: Mapping[str, object], names: Sequence[str]) -> Iterator[tuple[Location, str]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from hashlib import sha256
+from typing import Protocol
 
 from proxy.message.head import OWS, RequestHead
 
@@ -61,8 +62,22 @@ def keyed_randomness(secret: bytes, trace_id: bytes) -> int:
     return int.from_bytes(hmac.digest(secret, trace_id, "sha256")[-_LOW_BYTES:])
 
 
+class TraceLimiter(Protocol):
+    """A cap on traces a second, of this process or of a group of them. ``now`` is monotonic seconds."""
+
+    @property
+    def per_second(self) -> float:
+        """What it was set to."""
+
+    def take(self, now: float) -> bool:
+        """Take one trace, if there is one."""
+
+    def give_back(self) -> None:
+        """Put back what was taken and not used."""
+
+
 class TraceLimit:
-    """A cap on traces a second: a token bucket with a burst of one second. ``now`` is monotonic seconds.
+    """A cap on traces a second: a token bucket with a burst of one second.
 
     Below one trace a second the bucket still holds one, or nothing would ever pass.
     """
@@ -71,36 +86,47 @@ class TraceLimit:
 
     def __init__(self, per_second: float) -> None:
         self.per_second = per_second
-        self._tokens = self._capacity()
+        self._tokens = 0.0
         self._at: float | None = None
 
     def take(self, now: float) -> bool:
         """Take one trace out of the bucket, if there is one."""
-        if not self.allows(now):
-            return False
-        self._tokens -= 1.0
-        return True
+        if self._at is None:
+            self._tokens, self._at = capacity(self.per_second), now
+        taken, self._tokens, self._at = take_token(self.per_second, self._tokens, self._at, now)
+        return taken
 
-    def allows(self, now: float) -> bool:
-        """Tell whether ``take`` would succeed."""
-        if self._at is not None and now > self._at:
-            self._tokens = min(self._capacity(), self._tokens + (now - self._at) * self.per_second)
-        if self._at is None or now > self._at:
-            self._at = now
-        # The sum of many small refills falls short of a whole by rounding.
-        return self._tokens >= 1.0 - 1e-9
-
-    def _capacity(self) -> float:
-        return max(self.per_second, 1.0) if self.per_second > 0 else 0.0
+    def give_back(self) -> None:
+        """Put back what was taken and not used."""
+        self._tokens += 1.0
 
 
-def take_from_all(limits: Sequence[TraceLimit], now: float) -> bool:
+def take_token(per_second: float, tokens: float, at: float, now: float) -> tuple[bool, float, float]:
+    """Take one from a bucket that held so many at ``at``; return whether there was one, and both anew.
+
+    Several processes may share a bucket, so ``now`` may lie a little before ``at``.
+    """
+    if now > at:
+        tokens = min(capacity(per_second), tokens + (now - at) * per_second)
+        at = now
+    # The sum of many small refills falls short of a whole by rounding.
+    if tokens < 1.0 - 1e-9:
+        return False, tokens, at
+    return True, tokens - 1.0, at
+
+
+def capacity(per_second: float) -> float:
+    """Return how many traces a bucket holds."""
+    return max(per_second, 1.0) if per_second > 0 else 0.0
+
+
+def take_from_all(limits: Sequence[TraceLimiter], now: float) -> bool:
     """Take one trace from every limit, or from none: none is charged for another's refusal."""
-    for limit in limits:
-        if not limit.allows(now):
+    for place, limit in enumerate(limits):
+        if not limit.take(now):
+            for taken in limits[:place]:
+                taken.give_back()
             return False
-    for limit in limits:
-        limit.take(now)
     return True
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from proxy.message.head import Field
 from proxy.policy.outbound import Writer
 from proxy.policy.outcome import Context, Decision, Reason
-from proxy.policy.sampling import Sampler, TraceLimit
+from proxy.policy.sampling import Sampler, TraceLimiter
 from proxy.tracecontext.fault import Fault
 from proxy.tracecontext.formats import Format
 
@@ -70,7 +70,7 @@ class TracingPolicy:
     always_participate: bool = False
     w3c_level: int = 1
     write_threshold: bool = False
-    limits: tuple[TraceLimit, ...] = ()  # the rule's and the overall cap; all must allow
+    limits: tuple[TraceLimiter, ...] = ()  # the rule's and the overall cap; all must allow
     secret: bytes = field(default=b"", repr=False)
     records_span: bool = False  # the proxy records a span for what it samples
     response: ResponsePolicy = ResponsePolicy()

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from time import perf_counter as clock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from proxy.exchange import ExchangeRecord, Policy
 from proxy.server.limits import Limits
@@ -24,24 +24,37 @@ _LOG = logging.getLogger(__name__)
 SWEEP_SECONDS = 0.25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ListenerFacts:
-    """What an accepted connection knows of its listener; ``authority`` stands in for a missing Host."""
+    """What an accepted connection knows of its listener; ``authority`` stands in for a missing Host.
+
+    A reload may change the scheme: a connection reads it again with the next policy that it meets.
+    """
 
     scheme: str
     authority: str
     tls: bool = False
 
 
+class Crowd(Protocol):
+    """The client connections of a whole group of workers."""
+
+    def count(self, own: int) -> int:
+        """Note how many this worker has; return how many all have."""
+
+
 class DataPlane:
     """One worker's policy, limits, upstreams and open connections.
 
-    ``observe`` takes the record of every exchange once it ended.
+    ``observe`` takes the record of every exchange once it ended. ``crowd`` is given where other
+    workers' connections count too.
     """
 
     __slots__ = (
+        "_crowd",
         "_date",
         "_date_second",
+        "_retired",
         "connections",
         "draining",
         "handshakes",
@@ -60,6 +73,7 @@ class DataPlane:
         upstreams: Mapping[str, Upstream],
         ids: IdSource,
         observe: Callable[[ExchangeRecord], None],
+        crowd: Crowd | None = None,
     ) -> None:
         self.policy = policy
         self.limits = limits
@@ -70,8 +84,36 @@ class DataPlane:
         self.connections: set[DownstreamConnection | Tunnel] = set()
         self.handshakes: set[asyncio.Task[None]] = set()  # of TLS; each will be a connection, or fail
         self.draining = False
+        self._crowd = crowd
+        self._retired: list[Upstream] = []  # those of earlier configs that still have connections
         self._date = b""
         self._date_second = 0
+
+    def renew(self, policy: Policy, limits: Limits, upstreams: Mapping[str, Upstream]) -> None:
+        """Decide by another config from the next request on; requests in flight keep theirs."""
+        kept = {id(upstream) for upstream in upstreams.values()}
+        for upstream in self.upstreams.values():
+            if id(upstream) not in kept:
+                upstream.close()
+                self._retired.append(upstream)
+        self.policy = policy
+        self.limits = limits
+        self.upstreams = upstreams
+
+    def admit(self, connection: "DownstreamConnection") -> bool:
+        """Count a client's connection; return whether there is room for it."""
+        self.connections.add(connection)
+        return self.count_clients() <= self.limits.connections
+
+    def forget(self, connection: "DownstreamConnection | Tunnel") -> None:
+        """Count a client's connection no more."""
+        self.connections.discard(connection)
+        self.count_clients()
+
+    def count_clients(self) -> int:
+        """Return how many clients there are, handshakes among them; those of other workers too."""
+        own = len(self.connections) + len(self.handshakes)
+        return own if self._crowd is None else self._crowd.count(own)
 
     def http_date(self) -> bytes:
         """Return the time for a Date field."""
@@ -96,12 +138,16 @@ class DataPlane:
                 _LOG.exception("a timeout could not be acted on; the others go on")
         for upstream in self.upstreams.values():
             upstream.sweep(now)
+        if self._retired:
+            self._retired = [upstream for upstream in self._retired if not upstream.settled]
 
     def drain(self) -> None:
-        """Tell every client to go: idle connections close now, the others after their answer."""
+        """Tell every client to go: idle connections close soon, the others after their answer."""
         self.draining = True
-        for connection in [idle for idle in self.connections if idle.idle]:
-            connection.close()
+        now = clock()
+        for connection in self.connections:
+            if connection.idle:
+                connection.wind_down(now)
 
     def abort(self) -> None:
         """Cut off every connection."""
@@ -109,8 +155,12 @@ class DataPlane:
             connection.cut()
         for handshake in self.handshakes:
             handshake.cancel()
-        for upstream in self.upstreams.values():
+        for upstream in self.every_upstream():
             upstream.abort()
+
+    def every_upstream(self) -> Sequence[Upstream]:
+        """Return the upstreams, and those of earlier configs that still have connections."""
+        return (*self.upstreams.values(), *self._retired)
 
     @property
     def in_flight(self) -> int:

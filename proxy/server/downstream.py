@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: How long a closed connection is still read, so that the answer is not lost to a reset, seconds.
 LINGER_SECONDS = 2.0
+#: How long a drain waits for the request that an idle client may be sending just now, seconds.
+DRAIN_GRACE_SECONDS = 0.5
 
 
 class DownstreamConnection(RequestReader):
@@ -67,9 +69,8 @@ class DownstreamConnection(RequestReader):
         self._transport = cast("asyncio.Transport", transport)
         self.gate = ReadGate(self._transport)
         plane = self.plane
-        plane.connections.add(self)
         self.deadline = clock() + plane.limits.header_timeout
-        if len(plane.connections) + len(plane.handshakes) > plane.limits.connections:
+        if not plane.admit(self):
             self._refuse(RefusedMessage(ErrorKind.OVERLOAD, "too many connections"))
 
     def data_received(self, data: bytes) -> None:
@@ -103,7 +104,7 @@ class DownstreamConnection(RequestReader):
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is in flight: nobody waits for it."""
         self._closing = True
-        self.plane.connections.discard(self)
+        self.plane.forget(self)
         relay = self.current
         if relay is not None:
             relay.leave()
@@ -145,7 +146,8 @@ class DownstreamConnection(RequestReader):
             return
         self.deadline = now + (limits.header_timeout if self._head_began else limits.keepalive_timeout)
         if plane.draining and not self._queue and not self._in_head:
-            self.close()
+            # The client was not told: its next request may be on its way.
+            self.deadline = now + DRAIN_GRACE_SECONDS
         elif self._queue:
             self._advance()
 
@@ -159,17 +161,17 @@ class DownstreamConnection(RequestReader):
         now: float,
     ) -> None:
         """End an exchange that upgraded the connection at ``now``, and leave it to a tunnel."""
-        connections = self.plane.connections
+        plane = self.plane
 
         def forget(tunnel: Tunnel) -> None:
-            connections.discard(tunnel)
+            plane.forget(tunnel)
             on_end()
 
         self._close_exchange(relay, now)
         self._closing = True
         tunnel = Tunnel(self._transport, upstream, idle_timeout=idle_timeout, on_end=forget)
-        connections.discard(self)
-        connections.add(tunnel)
+        plane.connections.discard(self)
+        plane.connections.add(tunnel)
         tunnel.join(self._held or b"", early, client_full=self.full, client_ended=self._eof)
 
     def abort(self, relay: Relay) -> None:
@@ -198,6 +200,10 @@ class DownstreamConnection(RequestReader):
     def idle(self) -> bool:
         """Whether no request is in flight or has begun to come."""
         return self.current is None and not self._head_began
+
+    def wind_down(self, now: float) -> None:
+        """Close soon, unless a request that is on its way comes first."""
+        self.deadline = min(self.deadline, now + DRAIN_GRACE_SECONDS)
 
     def cut(self) -> None:
         """End at once; an answer that was not begun says why."""

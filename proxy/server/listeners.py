@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import errno
 import os
-import select
 import socket
 import ssl
 import stat
-from collections.abc import Sequence
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from proxy.server.tls_server import TlsServer
 
 #: Clients that wait to be accepted.
 BACKLOG = 4096
+#: A unix socket's path is removed here, when nobody serves it any more; servers do it since Python 3.13.
+_KEEP_PATH: Mapping[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 #: What binding says of an address that this machine does not have.
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
@@ -28,8 +30,14 @@ class AddressTaken(OSError):
     """An address that cannot be listened on; the text says which and why."""
 
 
-def bind(address: Address) -> list[socket.socket]:
+def bind(
+    address: Address, yielding: Sequence[socket.socket] = (), *, shared: bool = False
+) -> list[socket.socket]:
     """Return listening sockets, one for each address that a host name stands for.
+
+    ``yielding`` are sockets of ours that are about to be closed: one may hold the very port, as where
+    127.0.0.1:80 becomes 0.0.0.0:80. With ``shared`` further sockets may be bound beside these, which
+    ``bind_beside`` does.
 
     Raises:
         AddressTaken: somebody listens there, or the address is not one of this machine's.
@@ -38,14 +46,21 @@ def bind(address: Address) -> list[socket.socket]:
         case UnixAddress(path):
             return [_bind_unix(path)]
         case TcpAddress(host, port):
-            return _bind_tcp(host, port)
+            return _bind_tcp(host, port, yielding, shared=shared)
 
 
-def unbind(address: Address, sockets: Sequence[socket.socket]) -> None:
-    """Close what ``bind`` returned; the path of a unix socket is removed."""
+def bind_beside(sock: socket.socket) -> socket.socket:
+    """Return another listening socket at the address of one that was bound to be ``shared``."""
+    beside = socket.socket(sock.family, sock.type, sock.proto)
+    beside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return _listen(beside, sock.getsockname())
+
+
+def unbind(address: Address, sockets: Sequence[socket.socket], *, lent: bool = False) -> None:
+    """Close what ``bind`` returned; the path of a unix socket is removed, unless the socket is ``lent``."""
     for sock in sockets:
         sock.close()
-    if sockets and isinstance(address, UnixAddress):
+    if sockets and not lent and isinstance(address, UnixAddress):
         with contextlib.suppress(OSError):
             os.unlink(address.path)
 
@@ -54,11 +69,19 @@ class Listener:
     """One entry of ``listen`` while it is served."""
 
     def __init__(
-        self, settings: Listen, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None
+        self,
+        settings: Listen,
+        sockets: Sequence[socket.socket],
+        tls: ssl.SSLContext | None,
+        *,
+        lent: bool = False,
     ) -> None:
+        """``lent`` sockets are somebody else's too."""
         self.settings = settings
+        self._lent = lent
         self._sockets = sockets
         self._tls = tls
+        self._facts = ListenerFacts(settings.scheme, self._authority(), tls=tls is not None)
         self._servers: list[asyncio.Server | TlsServer] = []
 
     @property
@@ -74,31 +97,82 @@ class Listener:
 
     async def serve(self, plane: DataPlane) -> None:
         """Accept connections from now on."""
+        self._servers = await self._start(plane)
+
+    async def renew(self, settings: Listen, tls: ssl.SSLContext | None, plane: DataPlane) -> None:
+        """Go on as another config has it; open connections stay, and nobody who connects is lost.
+
+        The servers take turns on the sockets, for a server keeps the certificate that it began with.
+        """
+        self.settings = settings
+        if (tls is None) == (self._tls is None):
+            self._facts.scheme = settings.scheme
+        else:
+            self._facts = ListenerFacts(settings.scheme, self._authority(), tls=tls is not None)
+        if tls is self._tls:
+            return
+        self._tls = tls
+        before, self._servers = self._servers, await self._start(plane)
+        for server in before:
+            server.close()
+
+    async def _start(self, plane: DataPlane) -> list[asyncio.Server | TlsServer]:
         loop = asyncio.get_running_loop()
-        facts = ListenerFacts(self.settings.scheme, self._authority(), tls=self._tls is not None)
+        facts = self._facts
+        servers: list[asyncio.Server | TlsServer] = []
         for sock in self._sockets:
+            # A copy: it is closed with the server, and another one may follow.
+            copy = sock.dup()
             if self._tls is not None:
-                self._servers.append(
-                    TlsServer(sock, self._tls, plane, lambda: DownstreamConnection(plane, facts))
-                )
+                servers.append(TlsServer(copy, self._tls, plane, lambda: DownstreamConnection(plane, facts)))
                 continue
-            create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-            server = await create(lambda: DownstreamConnection(plane, facts), sock=sock, backlog=BACKLOG)
-            self._servers.append(server)
+            unix = sock.family == socket.AF_UNIX
+            create: Callable[..., Awaitable[asyncio.Server]]
+            create = loop.create_unix_server if unix else loop.create_server
+            options = _KEEP_PATH if unix else {}
+            servers.append(
+                await create(
+                    lambda: DownstreamConnection(plane, facts), sock=copy, backlog=BACKLOG, **options
+                )
+            )
+        return servers
 
     @property
-    def queued(self) -> bool:
-        """Whether clients wait to be accepted."""
-        poll = select.poll()
-        for sock in self._sockets:
-            poll.register(sock, select.POLLIN)
-        return bool(poll.poll(0))
+    def sockets(self) -> Sequence[socket.socket]:
+        """The sockets that it listens on."""
+        return self._sockets
+
+    async def drain(self, plane: DataPlane) -> None:
+        """Accept whoever is queued, then no more: closing would reset them."""
+        servers = self._servers
+        for server in servers:
+            server.close()
+        # Their copies of the sockets are closed in the loop's next turn.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        accepted = [each for sock in self._sockets for each in _queued(sock)]
+        # At once: who comes between the last one and this is reset.
+        self.close()
+        for each in accepted:
+            if isinstance(servers[0], TlsServer):
+                servers[0].begin(each)
+            else:
+                await self._take(each, plane)
+
+    async def _take(self, accepted: socket.socket, plane: DataPlane) -> None:
+        accepted.setblocking(False)
+        facts = self._facts
+        with contextlib.suppress(OSError):
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: DownstreamConnection(plane, facts), accepted
+            )
 
     def close(self) -> None:
         """Accept no more."""
         for server in self._servers:
             server.close()
-        unbind(self.settings.address, self._sockets)
+        self._servers = []
+        unbind(self.settings.address, self._sockets, lent=self._lent)
         self._sockets = ()
 
     def _authority(self) -> str:
@@ -108,7 +182,21 @@ class Listener:
         return self.url.partition("://")[2]
 
 
-def _bind_tcp(host: str, port: int) -> list[socket.socket]:
+def _queued(sock: socket.socket) -> Iterator[socket.socket]:
+    """Give the clients who wait to be accepted, though there may always be another one."""
+    for _ in range(2 * BACKLOG):
+        try:
+            accepted, _ = sock.accept()
+        except BlockingIOError:
+            return
+        except OSError:
+            continue  # one who is gone already, or no descriptor left for him
+        yield accepted
+
+
+def _bind_tcp(
+    host: str, port: int, yielding: Sequence[socket.socket], *, shared: bool
+) -> list[socket.socket]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
@@ -117,7 +205,10 @@ def _bind_tcp(host: str, port: int) -> list[socket.socket]:
     refused: OSError | None = None
     for family, kind, proto, _, address in dict.fromkeys(found):
         try:
-            sockets.append(_listen(socket.socket(family, kind, proto), address))
+            sockets.append(_listen_alone(family, kind, proto, address, yielding))
+            if shared:
+                # Only now, so that an address which somebody else shares is seen to be taken.
+                sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         except OSError as error:
             refused = error
             if error.errno not in _ABSENT:
@@ -128,6 +219,23 @@ def _bind_tcp(host: str, port: int) -> list[socket.socket]:
             opened.close()
         raise AddressTaken(f"cannot listen on {TcpAddress(host, port)}: {_reason(refused)}")
     return sockets
+
+
+def _listen_alone(
+    family: int, kind: int, proto: int, address: Any, yielding: Sequence[socket.socket]
+) -> socket.socket:
+    try:
+        return _listen(socket.socket(family, kind, proto), address)
+    except OSError as error:
+        port = address[1]
+        ours = [sock for sock in yielding if sock.family != socket.AF_UNIX and sock.getsockname()[1] == port]
+        if error.errno != errno.EADDRINUSE or not ours:
+            raise
+    for sock in ours:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    beside = socket.socket(family, kind, proto)
+    beside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return _listen(beside, address)
 
 
 def _listen(sock: socket.socket, address: Any) -> socket.socket:

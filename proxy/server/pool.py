@@ -184,6 +184,11 @@ class Upstream:
         return len(self._open)
 
     @property
+    def settled(self) -> bool:
+        """Whether nothing is open, and nothing under way."""
+        return not (self._open or self._connecting or self._pending)
+
+    @property
     def in_flight(self) -> int:
         """Requests that an upstream connection carries now."""
         return len(self._open) - sum(len(target.idle) for target in self._targets)

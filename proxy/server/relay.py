@@ -49,11 +49,13 @@ class Relay:
         "_response_started",
         "_sent_framing",
         "_upstream",
+        "_upstreams",
         "_wrote_head_at",
         "exchange",
         "framing",
         "head",
         "head_at",
+        "limits",
         "method",
         "persist",
         "queued_at",
@@ -68,6 +70,10 @@ class Relay:
         self, downstream: "DownstreamConnection", exchange: Exchange, head: RequestHead, framing: Framing
     ) -> None:
         self._downstream = downstream
+        plane = downstream.plane
+        # Those of the config that the request began with, which a reload replaces in the plane.
+        self.limits = plane.limits
+        self._upstreams = plane.upstreams
         self.exchange = exchange
         self.head = head
         self.framing = framing
@@ -114,7 +120,7 @@ class Relay:
         if self._refused is not None:
             self.fail(self._refused.kind, self._refused.detail)
             return
-        limit = self._downstream.plane.limits.request_body
+        limit = self.limits.request_body
         if limit is not None and self.length > limit:
             self.fail(ErrorKind.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
             return
@@ -129,7 +135,7 @@ class Relay:
             return
         self._forward = action
         self._expects = not self.head.plain and b"expect" in self.head.present
-        self._upstream = self._downstream.plane.upstreams[action.upstream]
+        self._upstream = self._upstreams[action.upstream]
         self._upstream.acquire(self, now)
         if self.waiting:
             self._await_connection(self._upstream, now)
@@ -159,7 +165,7 @@ class Relay:
         if self._response_complete:
             return
         self._body_bytes += len(data)
-        limit = self._downstream.plane.limits.request_body
+        limit = self.limits.request_body
         if limit is not None and self._body_bytes > limit:
             raise RefusedMessage(ErrorKind.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
         part = chunk(data) if self.framing is Framing.CHUNKED else data
@@ -394,7 +400,7 @@ class Relay:
         """Stop reading the response: the client does not take it."""
         if self._connection is not None:
             self._connection.gate.hold(PEER_FULL)
-            self._downstream.deadline = clock() + self._downstream.plane.limits.body_timeout
+            self._downstream.deadline = clock() + self.limits.body_timeout
 
     def release_upstream(self) -> None:
         """Read the response again."""
@@ -440,7 +446,7 @@ class Relay:
         """Seconds until the next step of the request: its next piece, or the response's head."""
         if self.request_complete and self._upstream is not None:
             return self._upstream.response_timeout
-        return self._downstream.plane.limits.body_timeout
+        return self.limits.body_timeout
 
     def _replayable(self) -> bool:
         """Whether all that was sent of the request is at hand and may be sent twice."""

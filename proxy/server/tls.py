@@ -1,10 +1,36 @@
 """TLS as the config asks for it."""
 
 import ssl
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
 
 from proxy.config.addresses import Scheme
 from proxy.config.listen import ClientAuth, ListenTls
-from proxy.config.upstream import Upstream
+from proxy.config.upstream import Upstream, UpstreamTls
+
+
+def read_files(settings: ListenTls | UpstreamTls | None) -> bytes:
+    """Return a digest of the files that TLS is made of: it tells whether they changed.
+
+    Raises:
+        OSError: one of them cannot be read.
+    """
+    digest = sha256()
+    for path in _files(settings):
+        content = b"" if path is None else path.read_bytes()
+        digest.update(b"%d:" % len(content) + content)
+    return digest.digest()
+
+
+def _files(settings: ListenTls | UpstreamTls | None) -> Iterable[Path | None]:
+    match settings:
+        case ListenTls():
+            return settings.cert, settings.key, settings.client_ca
+        case UpstreamTls():
+            return settings.ca, settings.cert, settings.key
+        case None:
+            return ()
 
 
 def upstream_context(settings: Upstream) -> ssl.SSLContext | None:

@@ -64,18 +64,25 @@ class TlsServer:
                 self._loop.remove_reader(self._sock)
                 self._loop.call_later(_PAUSE_SECONDS, self._listen)
                 return
-            self._begin(sock)
+            self.begin(sock)
 
-    def _begin(self, sock: socket.socket) -> None:
+    def begin(self, sock: socket.socket) -> None:
+        """Shake hands with a client that was accepted, unless there are too many."""
         plane = self._plane
         handshakes = plane.handshakes
-        if len(handshakes) >= max(_BEYOND_LIMIT, plane.limits.connections - len(plane.connections)):
+        others = plane.count_clients() - len(handshakes)
+        if len(handshakes) >= max(_BEYOND_LIMIT, plane.limits.connections - others):
             sock.close()
             return
         sock.setblocking(False)
         task = self._loop.create_task(self._shake_hands(sock))
         handshakes.add(task)
-        task.add_done_callback(handshakes.discard)
+        task.add_done_callback(self._end)
+        plane.count_clients()
+
+    def _end(self, handshake: asyncio.Task[None]) -> None:
+        self._plane.handshakes.discard(handshake)
+        self._plane.count_clients()
 
     async def _shake_hands(self, sock: socket.socket) -> None:
         task = asyncio.current_task()

@@ -359,6 +359,7 @@ async def test_a_drain_closes_idle_connections_and_finishes_the_others(wire: Wir
     await busy.send(GET)
     await upstream.head()
     wire.plane.drain()
+    wire.late(1.0)
     assert await idle.to_end() == b""
     await upstream.send(OK)
     head, body = await busy.answer()

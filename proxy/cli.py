@@ -136,7 +136,8 @@ def _port(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from proxy.app import serve
+    from proxy.app.group.supervisor import WorkersFailed
+    from proxy.app.serve import serve
     from proxy.config.problem import ConfigError
     from proxy.server.listeners import AddressTaken
 
@@ -145,7 +146,7 @@ def _run(options: argparse.Namespace) -> int:
     except ConfigError as error:
         _complain(str(error))
         return BAD_CONFIG
-    except AddressTaken as error:
+    except (AddressTaken, WorkersFailed) as error:
         _complain(f"traceward: {error}")
         return FAILED
 

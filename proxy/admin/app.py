@@ -1,7 +1,7 @@
 """The routes of the admin server."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -20,12 +20,22 @@ _SHAPE = '{"url": ..., "method": ..., "headers": [[name, value], ...], "client":
 
 
 @dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What became of a reload: its errors, none where it was applied, and what waits for a restart."""
+
+    errors: Sequence[str] = ()
+    restart: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the admin server asks of the running proxy."""
 
     registry: CollectorRegistry
     not_ready: Callable[[], str | None]  # why the proxy is not ready; None: it is
     explain: Callable[[Question], Awaitable[Explanation]]  # raises ValueError
+    reload: Callable[[], Awaitable[Reloaded]]
+    token: Callable[[], str | None]  # of the config in use
 
 
 class _ExplainRequest(BaseModel):
@@ -39,14 +49,15 @@ class _ExplainRequest(BaseModel):
     client: str = "127.0.0.1"
 
 
-def make_app(facts: Facts, address: Address, token: str | None) -> web.Application:
+def make_app(facts: Facts, address: Address) -> web.Application:
     """Return the admin application for a listener at ``address``."""
-    app = web.Application(middlewares=[make_guard(address, token)], client_max_size=BODY_BYTES)
+    app = web.Application(middlewares=[make_guard(address, facts.token)], client_max_size=BODY_BYTES)
     routes = _Routes(facts)
     app.router.add_get("/metrics", routes.metrics)
     app.router.add_get("/healthz", routes.healthz)
     app.router.add_get("/readyz", routes.readyz)
     app.router.add_post("/api/explain", routes.explain)
+    app.router.add_post("/api/reload", routes.reload)
     return app
 
 
@@ -87,6 +98,14 @@ class _Routes:
         except ValueError as invalid:
             return error(400, "bad_request", str(invalid))
         return web.json_response(explanation.to_json())
+
+    async def reload(self, request: web.Request) -> web.Response:
+        done = await self._facts.reload()
+        if not done.errors:
+            return web.json_response({"outcome": "applied", "restart": list(done.restart)})
+        detail = "the config is refused, and the running one stays"
+        body = {"error": "config_refused", "status": 422, "detail": detail}
+        return web.json_response({**body, "outcome": "refused", "errors": list(done.errors)}, status=422)
 
 
 def _describe(invalid: ValidationError) -> str:

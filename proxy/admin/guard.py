@@ -23,14 +23,14 @@ def error(status: int, kind: str, detail: str) -> web.Response:
     return web.json_response({"error": kind, "status": status, "detail": detail}, status=status)
 
 
-def make_guard(address: Address, token: str | None) -> Middleware:
-    """Return the middleware that lets requests through or refuses them."""
+def make_guard(address: Address, get_token: Callable[[], str | None]) -> Middleware:
+    """Return the middleware that lets requests through or refuses them; a reload may change the token."""
 
     @web.middleware
     async def guard(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        refused = None if request.path in OPEN_PATHS else _refuse(request, address, token)
+        refused = None if request.path in OPEN_PATHS else _refuse(request, address, get_token())
         if refused is not None:
             return refused
         try:

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable
 
-from proxy.app import Application
+from proxy.app.application import Application
 from proxy.config.addresses import Scheme, Target, TcpAddress
 from proxy.config.listen import Listen
 from proxy.config.load import LoadedConfig, load_config

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-from proxy.admin.app import Facts, make_app
+from proxy.admin.app import Facts, Reloaded, make_app
 from proxy.config.addresses import Address, TcpAddress
 from proxy.config.compile import compile_policy
 from proxy.config.load import load_config
@@ -30,6 +30,7 @@ class Proxy:
 
     def __init__(self) -> None:
         self.reason: str | None = None
+        self.reloaded = Reloaded()
         self.registry = CollectorRegistry()
         self.registry.register(MetricsCollector(Metrics(), lambda: [(catalog.SAMPLE_RATE, {("api",): 10.0})]))
         self._policy = compile_policy(load_config(config_file(), {}).config, lambda rule, error: None)
@@ -39,6 +40,9 @@ class Proxy:
 
     async def explain(self, question: Question) -> Explanation:
         return explain(self._policy, question, IdSource(lambda size: b"\x01" * size), 0.0)
+
+    async def reload(self) -> Reloaded:
+        return self.reloaded
 
 
 @pytest.fixture
@@ -52,8 +56,8 @@ async def start(proxy: Proxy) -> AsyncIterator[StartAdmin]:
     async with AsyncExitStack() as stack:
 
         async def start(address: Address = LOOPBACK, token: str | None = None) -> Client:
-            facts = Facts(proxy.registry, proxy.not_ready, proxy.explain)
-            app = make_app(facts, address, token)
+            facts = Facts(proxy.registry, proxy.not_ready, proxy.explain, proxy.reload, lambda: token)
+            app = make_app(facts, address)
             return await stack.enter_async_context(TestClient(TestServer(app)))
 
         yield start

@@ -8,11 +8,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from proxy.admin.app import Reloaded
+
 Client = TestClient[web.Request, web.Application]
 
 
 class Proxy(Protocol):
     reason: str | None
+    reloaded: Reloaded
 
 
 Start = Callable[..., Awaitable[Client]]
@@ -159,3 +162,15 @@ async def test_what_is_not_there_is_said_as_every_error_is(admin: Client) -> Non
     async with admin.get("/api/explain") as response:
         assert (response.status, (await response.json())["error"]) == (405, "method_not_allowed")
         assert response.headers["Allow"] == "POST"
+
+
+async def test_a_reload_tells_what_came_of_it(start: Start, proxy: Proxy) -> None:
+    client = await start()
+    proxy.reloaded = Reloaded(restart=["workers is 2 in the file and 1 here: restart to change it"])
+    async with client.post("/api/reload") as response:
+        assert response.status == 200
+        assert await response.json() == {"outcome": "applied", "restart": list(proxy.reloaded.restart)}
+    proxy.reloaded = Reloaded(["a.yaml:1:1: listen: is wrong", "a.yaml:2:1: upstream: is wrong"])
+    async with client.post("/api/reload") as response:
+        assert response.status == 422
+        assert (await response.json())["errors"] == list(proxy.reloaded.errors)

@@ -7,225 +7,30 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
-import threading
-import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
+
+from tests.app.conftest import (
+    Start,
+    Upstream,
+    accepts,
+    config_of,
+    free_port,
+    get,
+    labels,
+    port_of,
+    run,
+    status_of,
+    unix_connection,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import Certificates
-
-
-class Upstream(ThreadingHTTPServer):
-    """Says which headers arrived; /wait answers when ``go`` is set, and ``waiting`` tells that it waits."""
-
-    daemon_threads = True
-
-    def __init__(self, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Answer)
-        self.go = threading.Event()
-        self.waiting = threading.Event()
-        self.thread = threading.Thread(target=self.serve_forever, args=(0.01,))
-        self.thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A proxy that ends leaves its upstream: no error here."""
-
-    def stop(self) -> None:
-        self.go.set()
-        self.shutdown()
-        self.thread.join()
-        self.server_close()
-
-
-class _Answer(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Upstream
-
-    def do_GET(self) -> None:
-        if self.path == "/wait":
-            self.server.waiting.set()
-            self.server.go.wait(20)
-        body = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_OPTIONS(self) -> None:
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
-
-
-class Proxy:
-    """A proxy in a process; ``lines`` are those of its stdout so far."""
-
-    def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
-        self.process = process
-        self._errors = errors
-        self.lines: list[str] = []
-
-    def wait_until_started(self) -> "Proxy":
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.strip())
-            if line.startswith("admin on "):
-                return self
-        raise AssertionError(f"ended with status {self.process.wait()}: {self.errors}")
-
-    @property
-    def urls(self) -> list[str]:
-        return [line.removeprefix("listening on ") for line in self.lines if line.startswith("listening")]
-
-    @property
-    def admin_url(self) -> str:
-        return self.lines[-1].removeprefix("admin on ")
-
-    @property
-    def port(self) -> int:
-        return _port(self.urls[0])
-
-    @property
-    def errors(self) -> str:
-        return self._errors.read_text()
-
-    def get(self, path: str, **headers: str) -> tuple[int, Any]:
-        """Return status and JSON of an answer."""
-        return _get(self.urls[0] + path, headers)
-
-    def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-        with urllib.request.urlopen(self.admin_url + "/metrics", timeout=10) as response:
-            text = response.read().decode()
-        return {
-            (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(timeout=20)
-
-
-Start = Callable[..., Proxy]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a proxy with a config's text and wait until it listens."""
-    started: list[Proxy] = []
-
-    def start(config: str, *, stdout: int = subprocess.PIPE) -> Proxy:
-        file = tmp_path / "traceward.yaml"
-        file.write_text(config)
-        errors = tmp_path / f"errors-{len(started)}"
-        with errors.open("wb") as stderr:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "proxy", "run", "-c", str(file)],
-                stdout=stdout,
-                stderr=stderr,
-                text=True,
-                cwd=Path(__file__).parents[1],
-            )
-        proxy = Proxy(process, errors)
-        started.append(proxy)
-        return proxy.wait_until_started() if stdout == subprocess.PIPE else proxy
-
-    yield start
-    for proxy in started:
-        if proxy.process.poll() is None:
-            proxy.process.kill()
-        proxy.process.wait()
-        if proxy.process.stdout is not None:
-            proxy.process.stdout.close()
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-def _port(url: str) -> int:
-    return int(url.rpartition(":")[2])
-
-
-def _get(url: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
-    request = urllib.request.Request(url, headers=headers or {})
-    try:
-        with urllib.request.urlopen(request, timeout=20) as response:
-            return response.status, json.loads(response.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.loads(error.read())
-
-
-def _status(url: str) -> int:
-    try:
-        with urllib.request.urlopen(url, timeout=20) as response:
-            status: int = response.status
-            return status
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _run(config: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    file = folder / "bad.yaml"
-    file.write_text(config)
-    return subprocess.run(
-        [sys.executable, "-m", "proxy", "run", "-c", str(file)],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-
-
-def _config(upstream: Upstream | str, listen: str = "127.0.0.1:0", more: str = "") -> str:
-    url = upstream if isinstance(upstream, str) else upstream.url
-    rules = "{rules: [{name: api, match: /api/, sample_rate: 100}]}"
-    return (
-        f"listen: {listen}\nupstream: {url}\nadmin: {{listen: '127.0.0.1:0'}}\n"
-        + ("" if "tracing:" in more else f"tracing: {rules}\n")
-        + more
-    )
-
 
 # Start
 
@@ -235,7 +40,7 @@ def test_a_line_for_each_listener_is_told_once_it_accepts(
 ) -> None:
     path = tmp_path / "proxy.sock"
     listen = f"['127.0.0.1:0', '[::1]:0', 'unix:{path}', {{address: '127.0.0.1:0', scheme: https}}]"
-    proxy = start(_config(upstream, listen))
+    proxy = start(config_of(upstream, listen))
     first, ipv6, unix, behind_tls = proxy.urls
     assert len(proxy.lines) == 5
     assert first.startswith("http://127.0.0.1:")
@@ -243,26 +48,19 @@ def test_a_line_for_each_listener_is_told_once_it_accepts(
     assert unix == f"unix:{path}"
     assert behind_tls.startswith("http://127.0.0.1:")
     for url in (first, ipv6, behind_tls):
-        assert _get(url + "/api/")[0] == 200
-    with closing(_unix_connection(str(path))) as connection:
+        assert get(url + "/api/")[0] == 200
+    with closing(unix_connection(str(path))) as connection:
         connection.request("GET", "/api/", headers={"Host": "h"})
         assert connection.getresponse().status == 200
     assert proxy.end() == 0
     assert not path.exists()
 
 
-def _unix_connection(path: str) -> HTTPConnection:
-    connection = HTTPConnection("localhost", timeout=20)
-    connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.sock.connect(path)
-    return connection
-
-
 def test_rules_see_the_scheme_of_the_listener(start: Start, upstream: Upstream) -> None:
     listen = "['127.0.0.1:0', {address: '127.0.0.1:0', scheme: https}]"
     rules = "tracing: {rules: [{name: secure, match: 'https://shop.example.com/', sample_rate: 100}]}"
-    proxy = start(_config(upstream, listen, rules))
-    plain, behind_tls = [_get(url + "/", {"Host": "shop.example.com"})[1] for url in proxy.urls]
+    proxy = start(config_of(upstream, listen, rules))
+    plain, behind_tls = [get(url + "/", {"Host": "shop.example.com"})[1] for url in proxy.urls]
     assert "traceparent" not in plain
     assert behind_tls["traceparent"].endswith("-01")
     assert (plain["x-forwarded-proto"], behind_tls["x-forwarded-proto"]) == ("http", "https")
@@ -283,7 +81,7 @@ def test_a_listener_with_tls_speaks_it(start: Start, upstream: Upstream, tmp_pat
     )
     rules = "tracing: {rules: [{name: secure, match: 'https://localhost', sample_rate: 100}]}"
     listen = "{address: '127.0.0.1:0', tls: {cert: cert.pem, key: key.pem}}"
-    proxy = start(_config(upstream, listen, rules))
+    proxy = start(config_of(upstream, listen, rules))
     assert proxy.urls[0].startswith("https://127.0.0.1:")
     context = ssl.create_default_context(cafile=cert)
     with closing(HTTPSConnection("localhost", proxy.port, context=context, timeout=20)) as connection:
@@ -302,14 +100,14 @@ def test_a_socket_file_that_nobody_listens_on_is_replaced(
     path = tmp_path / "proxy.sock"
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
-    assert start(_config(upstream, f"unix:{path}")).urls == [f"unix:{path}"]
+    assert start(config_of(upstream, f"unix:{path}")).urls == [f"unix:{path}"]
 
 
 def test_a_taken_port_is_named_and_nothing_stays_open(upstream: Upstream, tmp_path: Path) -> None:
-    path, free = tmp_path / "proxy.sock", _free_port()
+    path, free = tmp_path / "proxy.sock", free_port()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ended = _run(_config(upstream, f"['127.0.0.1:{free}', 'unix:{path}', '127.0.0.1:{port}']"), tmp_path)
+        ended = run(config_of(upstream, f"['127.0.0.1:{free}', 'unix:{path}', '127.0.0.1:{port}']"), tmp_path)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith(f"traceward: cannot listen on 127.0.0.1:{port}: the address is in use")
     assert not path.exists()
@@ -318,8 +116,8 @@ def test_a_taken_port_is_named_and_nothing_stays_open(upstream: Upstream, tmp_pa
 def test_a_taken_admin_port_is_named_as_such(upstream: Upstream, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        config = _config(upstream).replace("'127.0.0.1:0'", f"127.0.0.1:{port}")
-        ended = _run(config, tmp_path)
+        config = config_of(upstream).replace("'127.0.0.1:0'", f"127.0.0.1:{port}")
+        ended = run(config, tmp_path)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith(f"traceward: admin.listen: cannot listen on 127.0.0.1:{port}: ")
 
@@ -327,8 +125,8 @@ def test_a_taken_admin_port_is_named_as_such(upstream: Upstream, tmp_path: Path)
 def test_a_second_proxy_on_the_port_ends_and_the_first_serves_on(
     start: Start, upstream: Upstream, tmp_path: Path
 ) -> None:
-    first = start(_config(upstream))
-    ended = _run(_config(upstream, f"127.0.0.1:{first.port}"), tmp_path)
+    first = start(config_of(upstream))
+    ended = run(config_of(upstream, f"127.0.0.1:{first.port}"), tmp_path)
     assert (ended.returncode, str(first.port) in ended.stderr) == (1, True)
     assert first.get("/api/")[0] == 200
 
@@ -344,31 +142,30 @@ def test_a_second_proxy_on_the_port_ends_and_the_first_serves_on(
 def test_an_address_that_cannot_be_had_is_named(
     upstream: Upstream, tmp_path: Path, address: str, words: str
 ) -> None:
-    ended = _run(_config(upstream, address), tmp_path)
+    ended = run(config_of(upstream, address), tmp_path)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith(f"traceward: cannot listen on {words}")
     assert "Traceback" not in ended.stderr
 
 
 def test_it_serves_on_where_nobody_reads_its_lines(start: Start, upstream: Upstream) -> None:
-    port, admin = _free_port(), _free_port()
-    config = _config(upstream, f"127.0.0.1:{port}").replace("'127.0.0.1:0'", f"127.0.0.1:{admin}")
+    port, admin = free_port(), free_port()
+    config = config_of(upstream, f"127.0.0.1:{port}").replace("'127.0.0.1:0'", f"127.0.0.1:{admin}")
     reader, writer = os.pipe()
     os.close(reader)
     try:
         proxy = start(config, stdout=writer)
     finally:
         os.close(writer)
-    while not _accepts(admin):
+    while not accepts(admin):
         assert proxy.process.poll() is None
-    assert _get(f"http://127.0.0.1:{port}/api/")[0] == 200
+    assert get(f"http://127.0.0.1:{port}/api/")[0] == 200
     assert proxy.end() == 0
 
 
 def test_what_has_no_effect_yet_is_warned_of(start: Start, upstream: Upstream) -> None:
-    proxy = start(_config(upstream, more="workers: 2\naccess_log: all\n"))
+    proxy = start(config_of(upstream, more="access_log: all\n"))
     assert "access_log is set, and this version does nothing for it" in proxy.errors
-    assert "workers is set, and this version does nothing for it" in proxy.errors
 
 
 # Serve
@@ -378,7 +175,7 @@ def test_an_upstream_that_is_down_is_a_502_until_it_is_back(start: Start) -> Non
     down = Upstream()
     port = down.server_port
     down.stop()
-    proxy = start(_config(f"http://127.0.0.1:{port}"))
+    proxy = start(config_of(f"http://127.0.0.1:{port}"))
     status, body = proxy.get("/api/")
     assert (status, body["error"], body["status"]) == (502, "upstream_connect", 502)
     assert body["detail"] == f"cannot connect to http://127.0.0.1:{port}: Connection refused"
@@ -399,20 +196,20 @@ def test_health_checks_take_targets_out_and_bring_them_back(start: Start) -> Non
         "listen: 127.0.0.1:0\nadmin: {listen: '127.0.0.1:0'}\n"
     )
     proxy = start(config)
-    key = ("traceward_upstream_healthy", _labels(upstream="default", target=first.url))
-    assert _status(proxy.admin_url + "/readyz") == 200
+    key = ("traceward_upstream_healthy", labels(upstream="default", target=first.url))
+    assert status_of(proxy.admin_url + "/readyz") == 200
     assert proxy.metrics()[key] == 1
     first.stop()
-    while _status(proxy.admin_url + "/readyz") == 200:
+    while status_of(proxy.admin_url + "/readyz") == 200:
         pass
     status, body = proxy.get("/api/")
     assert (status, body["error"]) == (503, "no_healthy_target")
     counted = proxy.metrics()
     assert counted[key] == 0
-    assert counted["traceward_rejected_requests_total", _labels(reason="no_healthy_target")] == 1
+    assert counted["traceward_rejected_requests_total", labels(reason="no_healthy_target")] == 1
     back = Upstream(port)
     try:
-        while _status(proxy.admin_url + "/readyz") == 503:
+        while status_of(proxy.admin_url + "/readyz") == 503:
             pass
         assert proxy.get("/api/")[0] == 200
     finally:
@@ -431,7 +228,7 @@ def test_readiness_asks_for_the_upstreams_that_it_is_told_to(start: Start, upstr
         "listen: 127.0.0.1:0\nadmin: {listen: '127.0.0.1:0', ready: [down]}\n"
     )
     proxy = start(config)
-    while _status(proxy.admin_url + "/readyz") == 200:
+    while status_of(proxy.admin_url + "/readyz") == 200:
         pass
     assert proxy.get("/api/")[0] == 200
     with pytest.raises(urllib.error.HTTPError) as caught:
@@ -450,7 +247,7 @@ def test_a_matcher_that_raises_is_told_once_and_counted_each_time(
         "tracing: {rules: [{name: odd, match: {function: 'matchers:broken'}}, "
         "{name: api, match: {function: 'matchers:is_api'}, sample_rate: 100}]}"
     )
-    proxy = start(_config(upstream, more=rules))
+    proxy = start(config_of(upstream, more=rules))
     for _ in range(3):
         assert "traceparent" in proxy.get("/api/")[1]
     assert "traceparent" not in proxy.get("/other")[1]
@@ -458,12 +255,8 @@ def test_a_matcher_that_raises_is_told_once_and_counted_each_time(
     assert proxy.metrics()["traceward_matcher_errors_total", frozenset({("rule", "odd")})] == 4
 
 
-def _labels(**labels: str) -> frozenset[tuple[str, str]]:
-    return frozenset(labels.items())
-
-
 def test_a_known_series_of_requests_is_counted(start: Start, upstream: Upstream) -> None:
-    proxy = start(_config(upstream))
+    proxy = start(config_of(upstream))
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
     for _ in range(3):
         proxy.get("/api/")
@@ -478,36 +271,36 @@ def test_a_known_series_of_requests_is_counted(start: Start, upstream: Upstream)
         assert connection.getresponse().status == 400
     counted = proxy.metrics()
     expected = {
-        ("traceward_requests_total", _labels(rule="api", status="2xx", decision="sampled")): 4,
-        ("traceward_requests_total", _labels(rule="api", status="2xx", decision="not_sampled")): 2,
-        ("traceward_requests_total", _labels(rule="none", status="2xx", decision="untraced")): 1,
-        ("traceward_requests_total", _labels(rule="none", status="4xx", decision="untraced")): 1,
-        ("traceward_decisions_total", _labels(rule="api", decision="sampled", reason="rate")): 4,
-        ("traceward_decisions_total", _labels(rule="api", decision="not_sampled", reason="parent")): 1,
-        ("traceward_decisions_total", _labels(rule="api", decision="not_sampled", reason="preflight")): 1,
-        ("traceward_decisions_total", _labels(rule="none", decision="untraced", reason="no_rule")): 1,
-        ("traceward_contexts_total", _labels(context="started", fault="none")): 3,
-        ("traceward_contexts_total", _labels(context="forwarded", fault="none")): 1,
-        ("traceward_contexts_total", _labels(context="restarted", fault="syntax")): 1,
-        ("traceward_contexts_total", _labels(context="none", fault="none")): 2,
-        ("traceward_preflights_total", _labels(outcome="forwarded")): 1,
-        ("traceward_rejected_requests_total", _labels(reason="bad_request")): 1,
-        ("traceward_decision_seconds_count", _labels(rule="api")): 6,
-        ("traceward_overhead_seconds_count", _labels(rule="api", decision="sampled")): 4,
-        ("traceward_sample_rate", _labels(rule="api")): 100,
-        ("traceward_requests_in_flight", _labels(side="downstream")): 0,
-        ("traceward_requests_in_flight", _labels(side="upstream")): 0,
+        ("traceward_requests_total", labels(rule="api", status="2xx", decision="sampled")): 4,
+        ("traceward_requests_total", labels(rule="api", status="2xx", decision="not_sampled")): 2,
+        ("traceward_requests_total", labels(rule="none", status="2xx", decision="untraced")): 1,
+        ("traceward_requests_total", labels(rule="none", status="4xx", decision="untraced")): 1,
+        ("traceward_decisions_total", labels(rule="api", decision="sampled", reason="rate")): 4,
+        ("traceward_decisions_total", labels(rule="api", decision="not_sampled", reason="parent")): 1,
+        ("traceward_decisions_total", labels(rule="api", decision="not_sampled", reason="preflight")): 1,
+        ("traceward_decisions_total", labels(rule="none", decision="untraced", reason="no_rule")): 1,
+        ("traceward_contexts_total", labels(context="started", fault="none")): 3,
+        ("traceward_contexts_total", labels(context="forwarded", fault="none")): 1,
+        ("traceward_contexts_total", labels(context="restarted", fault="syntax")): 1,
+        ("traceward_contexts_total", labels(context="none", fault="none")): 2,
+        ("traceward_preflights_total", labels(outcome="forwarded")): 1,
+        ("traceward_rejected_requests_total", labels(reason="bad_request")): 1,
+        ("traceward_decision_seconds_count", labels(rule="api")): 6,
+        ("traceward_overhead_seconds_count", labels(rule="api", decision="sampled")): 4,
+        ("traceward_sample_rate", labels(rule="api")): 100,
+        ("traceward_requests_in_flight", labels(side="downstream")): 0,
+        ("traceward_requests_in_flight", labels(side="upstream")): 0,
     }
     assert {key: counted.get(key) for key in expected} == expected
     for name in ("traceward_requests_total", "traceward_decisions_total", "traceward_contexts_total"):
         keys = {key for key in counted if key[0] == name}
         assert keys == {key for key in expected if key[0] == name}
     request = len("traceparent: -----\r\ntracestate: dd=s:1;o:rum\r\n") + 2 + 32 + 16 + 2 - 2
-    assert counted["traceward_header_bytes_total", _labels(rule="api")] >= 3 * request
+    assert counted["traceward_header_bytes_total", labels(rule="api")] >= 3 * request
 
 
 def test_requests_in_flight_are_shown_while_they_are(start: Start, upstream: Upstream) -> None:
-    proxy = start(_config(upstream))
+    proxy = start(config_of(upstream))
     with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=20)) as connection:
         connection.request("GET", "/wait")
         upstream.waiting.wait(20)
@@ -515,12 +308,12 @@ def test_requests_in_flight_are_shown_while_they_are(start: Start, upstream: Ups
         upstream.go.set()
         connection.getresponse().read()
     for name in ("traceward_requests_in_flight", "traceward_connections"):
-        assert [counted[name, _labels(side=side)] for side in ("downstream", "upstream")] == [1, 1]
+        assert [counted[name, labels(side=side)] for side in ("downstream", "upstream")] == [1, 1]
 
 
 def test_the_admins_explain_tells_when_a_cap_is_used_up(start: Start, upstream: Upstream) -> None:
     rules = "tracing: {rules: [{name: api, match: /api/, sample_rate: 100, max_traces_per_second: 0.001}]}"
-    proxy = start(_config(upstream, more=rules))
+    proxy = start(config_of(upstream, more=rules))
     body = json.dumps({"url": "http://h/api/"}).encode()
     reasons = []
     for _ in range(2):
@@ -536,7 +329,7 @@ def test_promtool_finds_nothing_wrong_with_a_scrape(start: Start, upstream: Upst
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("there is no promtool here")
-    proxy = start(_config(upstream))
+    proxy = start(config_of(upstream))
     for path in ("/api/", "/other"):
         proxy.get(path)
     request = urllib.request.Request(proxy.admin_url + "/metrics", headers={"Accept": accept})
@@ -554,27 +347,27 @@ def test_promtool_finds_nothing_wrong_with_a_scrape(start: Start, upstream: Upst
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly(start: Start, upstream: Upstream, number: signal.Signals) -> None:
-    proxy = start(_config(upstream))
+    proxy = start(config_of(upstream))
     assert proxy.get("/api/")[0] == 200
     assert proxy.end(number) == 0
-    assert not _accepts(proxy.port)
+    assert not accepts(proxy.port)
     assert proxy.errors == ""
 
 
 def test_a_drain_finishes_what_is_in_flight_and_says_that_it_is_not_ready(
     start: Start, upstream: Upstream
 ) -> None:
-    proxy = start(_config(upstream))
-    assert _status(proxy.admin_url + "/readyz") == 200
+    proxy = start(config_of(upstream))
+    assert status_of(proxy.admin_url + "/readyz") == 200
     with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=20)) as connection:
         connection.request("GET", "/wait")
         upstream.waiting.wait(20)
         proxy.process.send_signal(signal.SIGTERM)
-        while _accepts(proxy.port):
+        while accepts(proxy.port):
             pass
-        assert _status(proxy.admin_url + "/readyz") == 503
-        assert _status(proxy.admin_url + "/healthz") == 200
-        assert _status(proxy.admin_url + "/metrics") == 200
+        assert status_of(proxy.admin_url + "/readyz") == 503
+        assert status_of(proxy.admin_url + "/healthz") == 200
+        assert status_of(proxy.admin_url + "/metrics") == 200
         upstream.go.set()
         response: HTTPResponse = connection.getresponse()
         assert (response.status, response.headers["Connection"]) == (200, "close")
@@ -586,13 +379,13 @@ def test_a_drain_lets_a_handshake_lead_to_its_request(
     start: Start, upstream: Upstream, certificates: "Certificates"
 ) -> None:
     tls = f"{{cert: '{certificates.cert('here')}', key: '{certificates.key('here')}'}}"
-    proxy = start(_config(upstream, f"{{address: '127.0.0.1:0', tls: {tls}}}"))
-    key = ("traceward_connections", _labels(side="downstream"))
+    proxy = start(config_of(upstream, f"{{address: '127.0.0.1:0', tls: {tls}}}"))
+    key = ("traceward_connections", labels(side="downstream"))
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as plain:
         while not proxy.metrics()[key]:
             pass
         proxy.process.send_signal(signal.SIGTERM)
-        while _accepts(proxy.port):
+        while accepts(proxy.port):
             pass
         context = ssl.create_default_context(cafile=certificates.cert("ca"))
         with context.wrap_socket(plain, server_hostname="localhost") as client:
@@ -602,7 +395,7 @@ def test_a_drain_lets_a_handshake_lead_to_its_request(
 
 
 def test_a_drain_cut_short_says_so(start: Start, upstream: Upstream) -> None:
-    proxy = start(_config(upstream, more="drain_timeout: 100ms\n"))
+    proxy = start(config_of(upstream, more="drain_timeout: 100ms\n"))
     with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=20)) as connection:
         connection.request("GET", "/wait")
         upstream.waiting.wait(20)
@@ -611,17 +404,9 @@ def test_a_drain_cut_short_says_so(start: Start, upstream: Upstream) -> None:
         assert (response.status, json.load(response)["error"]) == (503, "draining")
 
 
-def test_sighup_ends_nothing(start: Start, upstream: Upstream) -> None:
-    proxy = start(_config(upstream))
-    proxy.process.send_signal(signal.SIGHUP)
-    assert proxy.get("/api/")[0] == 200
-    assert proxy.end() == 0
-    assert "SIGHUP: restart to use a changed config" in proxy.errors
-
-
 def test_idle_clients_do_not_hold_up_a_drain(start: Start, upstream: Upstream, stack: ExitStack) -> None:
-    proxy = start(_config(upstream))
-    for port, path in ((proxy.port, "/api/"), (_port(proxy.admin_url), "/healthz")):
+    proxy = start(config_of(upstream))
+    for port, path in ((proxy.port, "/api/"), (port_of(proxy.admin_url), "/healthz")):
         connection = stack.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=20)))
         connection.request("GET", path)
         connection.getresponse().read()
@@ -629,11 +414,9 @@ def test_idle_clients_do_not_hold_up_a_drain(start: Start, upstream: Upstream, s
 
 
 def test_who_was_queued_when_the_signal_came_is_served(start: Start, upstream: Upstream) -> None:
-    proxy = start(_config(upstream))
+    proxy = start(config_of(upstream))
     proxy.process.send_signal(signal.SIGSTOP)
-    clients: Sequence[socket.socket] = [
-        socket.create_connection(("127.0.0.1", proxy.port), timeout=20) for _ in range(50)
-    ]
+    clients = [socket.create_connection(("127.0.0.1", proxy.port), timeout=20) for _ in range(50)]
     for client in clients:
         client.sendall(b"GET /api/ HTTP/1.1\r\nHost: h\r\n\r\n")
     proxy.process.send_signal(signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""The composition root: a config, made into a proxy that serves, reloads and drains."""

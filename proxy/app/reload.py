@@ -1,0 +1,129 @@
+"""Reading a config again: asked for by a signal, a changed file or the admin server, one at a time."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+
+from proxy.admin.app import Reloaded
+from proxy.app.watch import file_states, watch_files
+from proxy.config.load import LoadedConfig
+from proxy.config.problem import ConfigError
+from proxy.config.schema import Config
+from proxy.observability.metrics import Metrics, ReloadOutcome
+
+_LOG = logging.getLogger(__name__)
+
+
+class ReloadRefused(Exception):
+    """A config that cannot be used, though it is well formed; the text says why."""
+
+
+class Reloader:
+    """Reads the config again and hands it to ``apply``, which raises ReloadRefused or OSError."""
+
+    def __init__(
+        self,
+        running: LoadedConfig,
+        read: Callable[[], LoadedConfig] | None,
+        apply: Callable[[LoadedConfig], Awaitable[None]],
+        metrics: Metrics,
+    ) -> None:
+        """Without ``read`` there is nothing to be read again, and every reload is refused."""
+        self._started_with = running.config
+        self._read = read
+        self._apply = apply
+        self._metrics = metrics
+        self._seen = file_states(running.files)
+        self._lock = asyncio.Lock()
+        self._asked = asyncio.Event()
+        self._rewatch = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.loaded_at = time.time()
+
+    def start(self) -> None:
+        """Reload when asked to, and when a file changed, from now on."""
+        self._tasks.append(asyncio.create_task(self._reload_when_asked()))
+        if self._read is not None:
+            self._tasks.append(asyncio.create_task(self._watch()))
+
+    async def stop(self) -> None:
+        """Reload no more."""
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    def ask(self) -> None:
+        """Reload soon; asked several times before it begins, it is done once."""
+        self._asked.set()
+
+    async def reload(self) -> Reloaded:
+        """Read the config and go over to it; a bad one changes nothing, and the log says why."""
+        async with self._lock:
+            return await self._reload()
+
+    async def _reload(self) -> Reloaded:
+        self._asked.clear()
+        done = await self._read_and_apply()
+        self._metrics.observe_reload(ReloadOutcome.REFUSED if done.errors else ReloadOutcome.APPLIED)
+        self._rewatch.set()
+        return done
+
+    async def _read_and_apply(self) -> Reloaded:
+        if self._read is None:
+            return _refuse(["there is no config file to read again"])
+        # Before they are read: what changes meanwhile is to be seen.
+        self._seen = file_states(self._seen)
+        try:
+            loaded = await asyncio.to_thread(self._read)
+            await self._apply(loaded)
+        except ConfigError as error:
+            # A file that is missing may be what comes next.
+            self._see(self._seen.keys() | error.files)
+            return _refuse([str(problem) for problem in error.problems])
+        except (ReloadRefused, OSError) as error:
+            return _refuse([str(error)])
+        self._see(loaded.files)
+        self.loaded_at = time.time()
+        restart = list(_changes_for_restart(self._started_with, loaded.config))
+        _LOG.info("the config was read again and is in use: %s", loaded.file)
+        for change in restart:
+            _LOG.warning("%s", change)
+        return Reloaded(restart=restart)
+
+    async def _reload_when_asked(self) -> None:
+        while True:
+            await self._asked.wait()
+            _ = await self.reload()
+
+    async def _watch(self) -> None:
+        while True:
+            self._rewatch.clear()
+            await watch_files(self._seen, self._rewatch)
+            async with self._lock:
+                # Unless somebody asked for it at the same time.
+                if file_states(self._seen) != self._seen:
+                    _ = await self._reload()
+
+    def _see(self, files: Iterable[Path]) -> None:
+        """Watch these files; those that were not watched before as they are now."""
+        self._seen = {path: self._seen.get(path, now) for path, now in file_states(files).items()}
+
+
+def _refuse(errors: Sequence[str]) -> Reloaded:
+    _LOG.error("the config is refused, and the running one stays:\n%s", "\n".join(errors))
+    return Reloaded(errors)
+
+
+def _changes_for_restart(started: Config, read: Config) -> Sequence[str]:
+    changes = []
+    for key, before, now in (
+        ("workers", started.workers, read.workers),
+        ("admin.listen", started.admin.listen, read.admin.listen),
+    ):
+        if before != now:
+            changes.append(f"{key} is {now} in the file and {before} here: restart to change it")
+    return changes

@@ -425,3 +425,23 @@ def test_who_was_queued_when_the_signal_came_is_served(start: Start, upstream: U
         with client:
             assert client.recv(12) == b"HTTP/1.1 200"
     assert proxy.process.wait(20) == 0
+
+
+def test_who_was_queued_at_other_listeners_is_served_too(
+    start: Start, upstream: Upstream, tmp_path: Path, certificates: "Certificates"
+) -> None:
+    path = tmp_path / "proxy.sock"
+    tls = f"{{cert: '{certificates.cert('here')}', key: '{certificates.key('here')}'}}"
+    proxy = start(config_of(upstream, f"['unix:{path}', {{address: '127.0.0.1:0', tls: {tls}}}]"))
+    proxy.process.send_signal(signal.SIGSTOP)
+    with closing(unix_connection(str(path))) as local:
+        local.request("GET", "/api/", headers={"Host": "h"})
+        with socket.create_connection(("127.0.0.1", port_of(proxy.urls[1])), timeout=20) as plain:
+            proxy.process.send_signal(signal.SIGTERM)
+            proxy.process.send_signal(signal.SIGCONT)
+            assert local.getresponse().status == 200
+            context = ssl.create_default_context(cafile=certificates.cert("ca"))
+            with context.wrap_socket(plain, server_hostname="localhost") as client:
+                client.sendall(b"GET /api/ HTTP/1.1\r\nHost: h\r\n\r\n")
+                assert client.recv(12) == b"HTTP/1.1 200"
+    assert proxy.process.wait(20) == 0

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 #: A tunnel is not what this proxy is for, and TRACE shows a client what others added.
 _REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
+_NOT_HTTP_1 = "the request is not HTTP/1.1 or HTTP/1.0"
 _REQUEST_LINE_START = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
 
 
@@ -218,15 +219,20 @@ class RequestReader(asyncio.Protocol):
         self._check_count(len(fields))
         version = HTTP_VERSIONS.get(parser.get_http_version())
         if version is None:
-            raise RefusedMessage(ErrorKind.BAD_REQUEST, "the request is not HTTP/1.1 or HTTP/1.0")
+            raise RefusedMessage(ErrorKind.BAD_REQUEST, _NOT_HTTP_1)
         method = parser.get_method()
         if method in _REFUSED_METHODS:
             raise RefusedMessage(ErrorKind.METHOD_NOT_SUPPORTED, f"{method.decode()} is not supported")
         data, lines = self._data, None
         if data.startswith(method, self._at):
-            end = data.index(b"\r\n\r\n", self._at)
-            lines = data[data.index(b"\r\n", self._at) : end]
+            start, end = data.index(b"\r\n", self._at), data.index(b"\r\n\r\n", self._at)
+            if not data.startswith(b"HTTP/", start - 8):
+                raise RefusedMessage(ErrorKind.BAD_REQUEST, _NOT_HTTP_1)
+            lines = data[start:end]
             self._at = end + 4
+        else:
+            # Blank lines are before it. Nobody may count on from here: a body could be taken for lines.
+            self._data = b""
         return RequestHead(method, target, fields, version, lines)
 
     def _check_count(self, count: int) -> None:

@@ -200,6 +200,28 @@ async def test_blank_lines_before_a_request_are_skipped(wire: Wire) -> None:
     await upstream.head()
 
 
+@pytest.mark.parametrize("blank", [b"\r\n", b"\r\n\r\n", b"\n"])
+async def test_no_part_of_a_body_is_taken_for_the_lines_of_a_head(wire: Wire, blank: bytes) -> None:
+    head = b"POST /1 HTTP/1.1\r\nHost: a.test\r\nX-Pad: %b\r\nContent-Length: 200\r\n\r\n" % (b"a" * 80)
+    hidden = b"GET /3 HTTP/1.1\r\nHost: b.test\r\nTransfer-Encoding: chunked\r\n\r\n"
+    # It stands where the next head would, were the blank lines and this head not counted.
+    body = (b"x" * (200 - len(blank + head)) + hidden).ljust(200, b"y")
+    client = await wire.connect()
+    upstream, _ = await wire.forward(client, blank + head + body + get(b"/2", b"X-A: b", b"X-C: d"))
+    assert await upstream.exactly(200) == body
+    await upstream.send(OK)
+    await client.answer()
+    assert fields_of(await upstream.head())[:3] == [(b"Host", b"a.test"), (b"X-A", b"b"), (b"X-C", b"d")]
+
+
+@pytest.mark.parametrize("line", [b"GET / RTSP/1.1", b"GET / RTSP/1.0", b"SOURCE / ICE/1.0"])
+async def test_a_request_of_another_protocol_is_refused(wire: Wire, line: bytes) -> None:
+    client = await wire.connect()
+    await client.send(line + b"\r\nHost: a.test\r\n\r\n")
+    assert (await client.head()).startswith(b"HTTP/1.1 400 ")
+    assert wire.uncontacted
+
+
 async def test_closing_waits_until_the_client_has_read_its_answer(wire: Wire) -> None:
     client = await wire.connect()
     await client.send(b"POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n")

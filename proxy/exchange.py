@@ -278,8 +278,8 @@ class Exchange(ExchangeRecord):
         return Forward(upstream, location.target, lines)
 
     def receive_interim(self, head: ResponseHead) -> bytes:
-        """Return the field lines of a 1xx response for the client."""
-        return head.lines_without(hop_by_hop(head))
+        """Return the field lines of a 1xx response for the client; it has no body to have a length."""
+        return head.lines_without(hop_by_hop(head) | {b"content-length"})
 
     def receive_switch(self, head: ResponseHead) -> bytes:
         """Return the field lines of a 101 for the client.

@@ -15,6 +15,8 @@ class Framing(Enum):
     CLOSE = "close"  # the end of the connection
 
 
+#: llhttp counts to 2^64, but where lengths are signed a larger one than this is another, or negative.
+MOST_LENGTH = 2**63 - 1
 LAST_CHUNK = b"0\r\n"
 
 
@@ -40,6 +42,8 @@ def request_framing(head: RequestHead) -> Framing:
     if b"content-length" in head.present:
         if len(head.get_all(b"content-length")) > 1:
             raise RefusedMessage(ErrorKind.BAD_REQUEST, "more than one Content-Length field")
+        if int(head.get(b"content-length") or b"0") > MOST_LENGTH:
+            raise RefusedMessage(ErrorKind.BAD_REQUEST, f"Content-Length is above {MOST_LENGTH}")
         return Framing.LENGTH
     return Framing.NONE
 
@@ -67,6 +71,8 @@ def response_framing(head: ResponseHead, method: bytes) -> Framing:
     if b"content-length" in head.present:
         if head.names.count(b"content-length") > 1:
             raise RefusedMessage(ErrorKind.UPSTREAM_PROTOCOL, "more than one Content-Length field")
+        if int(head.get(b"content-length") or b"0") > MOST_LENGTH:
+            raise RefusedMessage(ErrorKind.UPSTREAM_PROTOCOL, f"Content-Length is above {MOST_LENGTH}")
         return Framing.LENGTH
     return Framing.CLOSE
 

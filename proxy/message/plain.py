@@ -25,8 +25,8 @@ _TRACESTATE = b"\r\ntracestate: "
 _MARKED_IN_RESPONSE = re.compile(
     rb"\n(connection|content-length|keep-alive|proxy-connection|te|transfer-encoding|upgrade):([^\r]*)"
 )
-# Not those that never have a body, whatever their Content-Length says.
-_PLAIN_STATUS = re.compile(rb"HTTP/1\.1 (?!204|304)[2-9][0-9][0-9] ")
+# Not those that never have a body, whatever their Content-Length says. llhttp takes any byte in a phrase.
+_PLAIN_STATUS = re.compile(rb"HTTP/1\.1 (?!204|304)[2-9][0-9][0-9] [\t -~\x80-\xff]*\r\n")
 _KEEP_ALIVE = b"\r\nconnection: keep-alive"
 _LENGTH = b"\r\ncontent-length:"
 _MOST_DIGITS = 16

@@ -15,7 +15,7 @@ from proxy.message.error import ErrorKind, RefusedMessage
 from proxy.message.framing import Framing, response_framing
 from proxy.message.head import Field, PlainResponseHead, ResponseHead
 from proxy.message.plain import KEPT_BYTES, find_plain_response
-from proxy.server.field_callbacks import HTTP_VERSIONS, FieldCallbacks
+from proxy.server.field_callbacks import FieldCallbacks
 from proxy.server.flow_control import PEER_FULL, ReadGate
 from proxy.server.transport import ended_in_order
 
@@ -25,16 +25,19 @@ if TYPE_CHECKING:
     from proxy.server.target import TargetPool
 
 _LARGE_HEAD = "the response head is larger than"
-
-
-#: The start of a response whose head is the first and the last one.
-_FINAL_RESPONSE = re.compile(rb"HTTP/1\.[01] [2-9]")
+#   status-line = HTTP-version SP status-code SP [ reason-phrase ] CRLF
+#
+# llhttp takes RTSP and ICE for versions too, any three digits, any byte in a phrase, and blank lines
+# before it all. The last space is often left out.
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) [1-9][0-9][0-9](?: [\t -~\x80-\xff]*)?\r\n")
 
 
 class UpstreamConnection(asyncio.Protocol):
     """The wire side of an exchange's upstream leg."""
 
     __slots__ = (
+        "_at",
+        "_behind_head",
         "_data",
         "_fields",
         "_framing",
@@ -54,6 +57,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_silent_bytes",
         "_started",
         "_switched",
+        "_tail",
         "gate",
         "idle_since",
         "served",
@@ -78,7 +82,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_complete = False
         self._framing = Framing.NONE
         self._silent_bytes = 0
-        self._data = b""
+        self._data = b""  # all that came up to the end of the head, which begins at _at
+        self._at = 0
+        self._behind_head = 0  # bytes of the last read that are behind the head
+        self._tail = b""  # of the read before, unless that was all body
         self._plain_parser = httptools.HttpResponseParser(None)
         # The head of the last response that was plain, and the size of all of it.
         self._known: PlainResponseHead | None = None
@@ -141,7 +148,11 @@ class UpstreamConnection(asyncio.Protocol):
                 return
             self._parser = httptools.HttpResponseParser(FieldCallbacks(self))
         self._silent_bytes += len(data)
-        if not self._head_complete:
+        body_before = 0
+        if self._head_complete:
+            body_before = relay.exchange.bytes
+            self._behind_head = len(data)
+        else:
             self._data += data
         try:
             self._parser.feed_data(data)
@@ -163,7 +174,11 @@ class UpstreamConnection(asyncio.Protocol):
             return
         now = relay.write_downstream(started)
         if self._response_complete:
+            if data[-1] in b"\r\n" and self._is_followed(data, relay.exchange.bytes - body_before):
+                self._reusable = False
             self._end(relay, now)
+        elif self._framing is not Framing.LENGTH:
+            self._tail = (self._tail + data)[-5:] if len(data) < 5 else data[-5:]
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the exchange, if there is one, and the pool."""
@@ -278,18 +293,31 @@ class UpstreamConnection(asyncio.Protocol):
         """Return the head that is complete; None: it is not one of HTTP/1."""
         parser, data = self._parser, self._data
         assert parser is not None
-        self._data = b""
-        version = HTTP_VERSIONS.get(parser.get_http_version())
-        status, phrase, fields = parser.get_status_code(), self._phrase, self._fields
-        if version is None or status < 100:
+        line = _STATUS_LINE.match(data, self._at)
+        if line is None:
             return None
+        status, phrase, fields = parser.get_status_code(), self._phrase, self._fields
         self._fields = []
         self._phrase = b""
-        lines = None
-        if _FINAL_RESPONSE.match(data):
-            # Not behind an interim head: all that came begins with this one.
-            lines = data[data.index(b"\r\n") : data.index(b"\r\n\r\n")]
-        return ResponseHead(status, phrase, fields, version, lines)
+        end = data.index(b"\r\n\r\n", self._at)
+        if status < 200:
+            self._at = end + 4
+        else:
+            self._data = b""
+            self._at = 0
+            self._behind_head = len(data) - end - 4
+        version = (1, 1) if line[1] == b"1" else (1, 0)
+        return ResponseHead(status, phrase, fields, version, data[line.end() - 2 : end])
+
+    def _is_followed(self, data: bytes, body: int) -> bool:
+        """Whether blank lines follow a response, which llhttp passes over without a word.
+
+        ``body`` is how much of ``data``, the last read, was body.
+        """
+        if self._framing is Framing.LENGTH:
+            return self._behind_head > body
+        tail = (self._tail + data)[-5:]
+        return tail[-4:] != b"\r\n\r\n" or tail[0] in b"\r\n"
 
     def _receive_interim(self, relay: "Relay", head: ResponseHead) -> None:
         if head.status == 101:

@@ -62,6 +62,7 @@ MALFORMED = [
     pytest.param(get(b"Content-Length: +1") + b"x", id="length-sign"),
     pytest.param(get(b"Content-Length: 0x1") + b"x", id="length-hex"),
     pytest.param(get(b"Content-Length: 99999999999999999999999"), id="length-overflow"),
+    pytest.param(get(b"Content-Length: 9223372036854775808"), id="length-negative-where-signed"),
     pytest.param(get(b"Content-Length:") + b"x", id="length-empty"),
     pytest.param(get(b"Transfer-Encoding: gzip, chunked") + b"0\r\n\r\n", id="gzip-chunked"),
     pytest.param(get(b"Transfer-Encoding: gzip") + b"0\r\n\r\n", id="gzip"),

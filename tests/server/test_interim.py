@@ -74,10 +74,12 @@ async def test_several_interim_responses_are_relayed_in_order(wire: Wire) -> Non
     assert record.status == 200
 
 
-async def test_an_interim_response_loses_its_hop_by_hop_fields(wire: Wire) -> None:
+async def test_an_interim_response_loses_its_hop_by_hop_fields_and_its_length(wire: Wire) -> None:
     client = await wire.connect()
     upstream, _ = await wire.forward(client, GET)
-    await upstream.send(b"HTTP/1.1 103 Early Hints\r\nConnection: x-a\r\nX-A: 1\r\nLink: <a>\r\n\r\n")
+    await upstream.send(
+        b"HTTP/1.1 103 Early Hints\r\nConnection: x-a\r\nX-A: 1\r\nLink: <a>\r\nContent-Length: 5\r\n\r\n"
+    )
     assert await client.head() == b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n"
 
 

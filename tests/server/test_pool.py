@@ -67,6 +67,7 @@ async def test_bytes_on_an_idle_connection_close_it(wire: Wire, data: bytes) -> 
         pytest.param(b"x", id="byte"),
         pytest.param(OK, id="second-answer"),
         pytest.param(b"\r\n", id="blank-line"),
+        pytest.param(b"\n", id="line-feed"),
         pytest.param(b"HTTP/1.1 103 Early Hints\r\n\r\n", id="interim"),
     ],
 )
@@ -91,11 +92,10 @@ async def test_bytes_behind_an_answer_are_nobodys(wire: Wire, answer: bytes, ext
     elif b"200" in answer and answer.endswith(b"ok"):
         assert await client.exactly(2) == b"ok"
     await client.send(GET)
-    if extra != b"\r\n":
-        await upstream.gone()
-        upstream = await wire.accept()
-    await upstream.head()
-    await upstream.send(OK)
+    await upstream.gone()
+    other = await wire.accept()
+    await other.head()
+    await other.send(OK)
     assert (await client.answer())[1] == b"ok"
 
 
@@ -134,6 +134,51 @@ async def test_an_answer_like_the_last_to_head_has_no_body(wire: Wire) -> None:
         await client.head()
     await upstream.gone()
     assert client.quiet
+
+
+ENDS_IN_LINE = [
+    pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok\r\n", id="length"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\nVary: y\r\n\r\n\r\n", id="plain"),
+    pytest.param(
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200\r\nConnection: keep-alive\r\n"
+        b"Content-Length: 3\r\n\r\nok\n",
+        id="interim",
+    ),
+    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n\n\r\n0\r\n\r\n", id="chunked"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n", id="trailers"),
+    pytest.param(b"HTTP/1.1 204 None\r\n\r\n", id="no-fields"),
+]
+
+
+@pytest.mark.parametrize("answer", ENDS_IN_LINE)
+async def test_an_answer_that_ends_in_a_line_end_leaves_its_connection_usable(
+    wire: Wire, answer: bytes
+) -> None:
+    client, upstream = await wire.reach()
+    for place in range(1, len(answer)):
+        await client.send(GET)
+        await upstream.head()
+        await upstream.send(answer[:place])
+        await wire.turns()
+        await upstream.send(answer[place:])
+        await wire.settled(lambda: wire.plane.in_flight == 0)
+    assert wire.uncontacted
+    await client.send(GET)
+    await upstream.head()
+
+
+@pytest.mark.parametrize("answer", ENDS_IN_LINE)
+async def test_a_blank_line_behind_an_answer_ends_its_connection_however_it_is_split(
+    wire: Wire, answer: bytes
+) -> None:
+    client = await wire.connect()
+    for place in range(1, len(answer)):
+        upstream, _ = await wire.forward(client, GET)
+        await upstream.send(answer[:place])
+        await wire.turns()
+        await upstream.send(answer[place:] + b"\r\n")
+        await upstream.gone()
+        await wire.settled(lambda: wire.plane.in_flight == 0)
 
 
 async def test_a_body_behind_the_answer_to_head_is_nobodys(wire: Wire) -> None:

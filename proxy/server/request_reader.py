@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 #: A tunnel is not what this proxy is for, and TRACE shows a client what others added.
 _REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
+_CONNECTION = frozenset({b"connection", b"proxy-connection"})
 _NOT_HTTP_1 = "the request is not HTTP/1.1 or HTTP/1.0"
-_REQUEST_LINE_START = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
+# What llhttp refuses as a method may be one that it does not know: as much of it as came is a token.
+_REQUEST_LINE_START = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?: |\Z)")
 
 
 class RequestReader(asyncio.Protocol):
@@ -125,7 +127,7 @@ class RequestReader(asyncio.Protocol):
                 self._receiving = None
                 relay.end_request([])
         except httptools.HttpParserError as error:
-            self._refuse_bytes(error, data)
+            self._refuse_bytes(error)
         except RefusedMessage as refused:
             self._refuse(refused)
 
@@ -159,7 +161,7 @@ class RequestReader(asyncio.Protocol):
         except RefusedMessage as refused:
             self._refuse(refused)
         except httptools.HttpParserError as error:
-            self._refuse_bytes(error, data)
+            self._refuse_bytes(error)
         return None
 
     # httptools callbacks
@@ -197,9 +199,11 @@ class RequestReader(asyncio.Protocol):
             self._at += relay.length
         elif relay.framing is Framing.CHUNKED:
             self._data = b""
+        trailers, self._fields = self._fields, []
+        if trailers:
+            self._check_trailers(trailers)
         self._receiving = None
         self._head_bytes = self._silent_bytes = 0
-        trailers, self._fields = self._fields, []
         relay.end_request(trailers)
 
     def _take_head(self) -> RequestHead:
@@ -238,7 +242,16 @@ class RequestReader(asyncio.Protocol):
     def _check_count(self, count: int) -> None:
         limit = self.plane.limits.headers
         if count > limit:
-            raise RefusedMessage(ErrorKind.HEAD_TOO_LARGE, f"the head has more than {limit} fields")
+            raise RefusedMessage(ErrorKind.HEAD_TOO_LARGE, f"there are more than {limit} fields")
+
+    def _check_trailers(self, trailers: list[Field]) -> None:
+        limit = self.plane.limits.header_bytes
+        if any(name.lower() in _CONNECTION for name, _ in trailers):
+            # llhttp obeys it, which nobody else would.
+            raise RefusedMessage(ErrorKind.BAD_REQUEST, "Connection in trailers")
+        self._check_count(len(trailers))
+        if sum([len(name) + len(value) + 4 for name, value in trailers]) > limit:
+            raise RefusedMessage(ErrorKind.HEAD_TOO_LARGE, f"the trailers exceed {limit} bytes")
 
     def _check_head_size(self, size: int, target_size: int) -> None:
         limit = self.plane.limits.header_bytes
@@ -267,10 +280,11 @@ class RequestReader(asyncio.Protocol):
         )
         self._head_bytes = 0
 
-    def _refuse_bytes(self, error: httptools.HttpParserError, data: bytes | memoryview) -> None:
+    def _refuse_bytes(self, error: httptools.HttpParserError) -> None:
         if self._closes_after_last():
             return
-        if isinstance(error, httptools.HttpParserInvalidMethodError) and _REQUEST_LINE_START.match(data):
+        unknown_method = isinstance(error, httptools.HttpParserInvalidMethodError)
+        if unknown_method and _REQUEST_LINE_START.match(self._data, self._at):
             self._refuse(RefusedMessage(ErrorKind.METHOD_NOT_SUPPORTED, "the method is not known"))
             return
         self._refuse(RefusedMessage(ErrorKind.BAD_REQUEST, f"the request is not valid HTTP/1.1: {error}"))

@@ -99,8 +99,13 @@ class Head:
 
     @property
     def persists(self) -> bool:
-        """Whether the sender keeps the connection open (RFC 9112, 9.3)."""
+        """Whether the sender keeps the connection open (RFC 9112, 9.3).
+
+        llhttp reads nothing behind a message with ``Proxy-Connection: close`` either.
+        """
         current = self.version == (1, 1)
+        if b"proxy-connection" in self.present and b"close" in self.get_list(b"proxy-connection"):
+            return False
         if b"connection" not in self.present:
             return current
         names = self.names

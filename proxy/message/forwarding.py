@@ -18,11 +18,19 @@ class XForwarded(StrEnum):
     OFF = "off"
 
 
-#: Fields of one connection whether nominated or not. Trailer is not among them, since trailers are
-#: relayed. Neither are Proxy-Authenticate and Proxy-Authorization, which RFC 9110 (11.7) lets proxies
-#: relay to one another, and which nginx, HAProxy and Envoy relay.
+#: Fields of one connection whether nominated or not; HTTP2-Settings goes with an Upgrade. Trailer is
+#: not among them, since trailers are relayed. Neither are Proxy-Authenticate and Proxy-Authorization,
+#: which RFC 9110 (11.7) lets proxies relay to one another, and which nginx, HAProxy and Envoy relay.
 HOP_BY_HOP = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"}
+    {
+        b"connection",
+        b"http2-settings",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+    }
 )
 _NOTHING_MORE = HOP_BY_HOP | {b"close"}
 _COMMON_VALUES = frozenset({b"keep-alive", b"Keep-Alive", b"close", b"Upgrade", b"upgrade"})

@@ -17,13 +17,13 @@ KEPT_BYTES = 2048
 # Beginnings of the names of fields that somebody here reads, after "\n" for a quick search. They
 # cover more than is needed: whoever is taken for marked is read field by field, which is never wrong.
 _MARKED_IN_REQUEST = re.compile(
-    rb"\n(?:x[-_][bdf]|tr|te:|b[3a]|con(?!nection: keep-alive(?![^\r])|tent-)|kee|pro|upg|forw|exp)"
+    rb"\n(?:x[-_][bdf]|tr|te:|b[3a]|con(?!nection: keep-alive(?![^\r])|tent-)|http2|kee|pro|upg|forw|exp)"
 )
 # Context fields as nearly everybody writes them; others are marked.
 _TRACEPARENT = b"\r\ntraceparent: "
 _TRACESTATE = b"\r\ntracestate: "
 _MARKED_IN_RESPONSE = re.compile(
-    rb"\n(connection|content-length|keep-alive|proxy-connection|te|transfer-encoding|upgrade):([^\r]*)"
+    rb"\n(connection|content-length|http2-settings|keep-alive|proxy-connection|te|transfer-encoding|upgrade):([^\r]*)"
 )
 # Not those that never have a body, whatever their Content-Length says. llhttp takes any byte in a phrase.
 _PLAIN_STATUS = re.compile(rb"HTTP/1\.1 (?!204|304)[2-9][0-9][0-9] [\t -~\x80-\xff]*\r\n")

@@ -4,29 +4,41 @@ from collections.abc import Sequence
 
 from proxy.message.head import Field
 
-#: Fields that frame, route, authenticate or trace a message. A recipient that merges trailers into
-#: the head, as some do, would otherwise take them from whoever wrote the body.
+#: Fields that frame, route, authenticate, trace, condition or control a message. A recipient that
+#: merges trailers into the head, as some do, would otherwise take them from whoever wrote the body.
 _FORBIDDEN = frozenset(
     {
         b"age",
         b"authorization",
-        b"baggage",
         b"b3",
+        b"baggage",
         b"cache-control",
         b"connection",
         b"content-encoding",
         b"content-length",
+        b"content-location",
         b"content-range",
         b"content-type",
         b"cookie",
         b"expect",
         b"forwarded",
         b"host",
+        b"http2-settings",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
         b"keep-alive",
+        b"location",
         b"max-forwards",
+        b"origin",
+        b"pragma",
+        b"proxy-authenticate",
         b"proxy-authorization",
         b"proxy-connection",
         b"range",
+        b"retry-after",
         b"set-cookie",
         b"te",
         b"traceparent",
@@ -34,9 +46,13 @@ _FORBIDDEN = frozenset(
         b"trailer",
         b"transfer-encoding",
         b"upgrade",
+        b"vary",
+        b"www-authenticate",
+        b"x-http-method-override",
+        b"x-real-ip",
     }
 )
-_FORBIDDEN_PREFIXES = (b"x-forwarded-", b"x-b3-", b"x-datadog-")
+_FORBIDDEN_PREFIXES = (b"access-control-", b"x-forwarded-", b"x-b3-", b"x-datadog-")
 
 
 def safe_trailers(trailers: Sequence[Field]) -> list[Field]:

@@ -248,8 +248,13 @@ class Relay:
         self.waiting = False
         self.exchange.error = kind
         if self._response_started:
-            self._downstream.abort(self)
-            return
+            # Chunks behind a head that begins with HTTP/ begin with their size: nothing of it was written.
+            unwritten = self._sent_framing is Framing.CHUNKED and self._incoming[:1]
+            if not unwritten or not unwritten[0].startswith(b"HTTP/"):
+                self._downstream.abort(self)
+                return
+            self._incoming = []
+            self.exchange.bytes = 0
         if kind in CLOSING:
             self.persist = False
         self._respond(self.exchange.fail(kind, detail))

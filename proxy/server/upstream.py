@@ -85,7 +85,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._data = b""  # all that came up to the end of the head, which begins at _at
         self._at = 0
         self._behind_head = 0  # bytes of the last read that are behind the head
-        self._tail = b""  # of the read before, unless that was all body
+        self._tail = b""  # the end of what came of a chunked body
         self._plain_parser = httptools.HttpResponseParser(None)
         # The head of the last response that was plain, and the size of all of it.
         self._known: PlainResponseHead | None = None
@@ -177,7 +177,7 @@ class UpstreamConnection(asyncio.Protocol):
             if data[-1] in b"\r\n" and self._is_followed(data, relay.exchange.bytes - body_before):
                 self._reusable = False
             self._end(relay, now)
-        elif self._framing is not Framing.LENGTH:
+        elif self._framing is Framing.CHUNKED:
             self._tail = (self._tail + data)[-5:] if len(data) < 5 else data[-5:]
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -261,7 +261,10 @@ class UpstreamConnection(asyncio.Protocol):
         if self._interim:
             self._interim = False
         elif self._relay is not None and not self._response_complete:
-            self._complete(self._relay, self._fields)
+            trailers = self._fields
+            if trailers and sum([len(name) + len(value) + 4 for name, value in trailers]) > self._limit:
+                raise RefusedMessage(ErrorKind.UPSTREAM_PROTOCOL, "trailers exceed header_bytes")
+            self._complete(self._relay, trailers)
 
     def _find_plain(self, data: bytes) -> PlainResponseHead | None:
         known = self._known
@@ -310,11 +313,11 @@ class UpstreamConnection(asyncio.Protocol):
         return ResponseHead(status, phrase, fields, version, data[line.end() - 2 : end])
 
     def _is_followed(self, data: bytes, body: int) -> bool:
-        """Whether blank lines follow a response, which llhttp passes over without a word.
+        """Whether bytes follow a response that llhttp passes over without a word, as it does blank lines.
 
         ``body`` is how much of ``data``, the last read, was body.
         """
-        if self._framing is Framing.LENGTH:
+        if self._framing is not Framing.CHUNKED:
             return self._behind_head > body
         tail = (self._tail + data)[-5:]
         return tail[-4:] != b"\r\n\r\n" or tail[0] in b"\r\n"

@@ -132,13 +132,13 @@ class Collected:
         self._fields = tuple(event.headers)
 
 
-def read_requests(data: bytes) -> list[Message]:
-    """Return the requests that h11 reads one behind another.
+def read_requests(data: bytes, messages: list[Message] | None = None) -> list[Message]:
+    """Return the requests that h11 reads one behind another, appended to ``messages``.
 
     Raises:
         h11.RemoteProtocolError: it cannot.
     """
-    messages: list[Message] = []
+    messages = [] if messages is None else messages
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEAD)
     collected = Collected()
     if data:  # nothing would be the end

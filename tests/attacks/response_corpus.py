@@ -240,7 +240,7 @@ CHUNK_FAULTS = [
         "chunk-trailers-that-control",
         "RFC 9110, 6.5.1",
         CHUNKED_HEAD
-        + b"2\r\nok\r\n0\r\nSet-Cookie: a=b\r\nLocation: /x\r\nAccess-Control-Allow-Origin: *\r\nX: y\r\n\r\n",
+        + b"2\r\nok\r\n0\r\nSet-Cookie: a=b\r\nLocation: /x\r\nAccess-Control-Max-Age: 1\r\nX: y\r\n\r\n",
         CHUNKED_HEAD + b"2\r\nok\r\n0\r\nX: y\r\n\r\n",
         reused=True,
     ),

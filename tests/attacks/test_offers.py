@@ -1,4 +1,4 @@
-"""A request that offers an upgrade and has a body, and one behind it, arrive whole and once at every split."""
+"""A request with a body that offers an upgrade, and one behind it, arrive whole and once however split."""
 
 import pytest
 

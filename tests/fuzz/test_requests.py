@@ -15,7 +15,7 @@ from tests.fuzz.reading import same_request
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 several = st.lists(requests, min_size=1, max_size=3).map(b"".join)
 bounded = settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
-thorough = settings(bounded, max_examples=20_000)
+thorough = settings(bounded, max_examples=10_000)
 
 
 def answer_whole_requests(transport: MemoryTransport) -> None:

@@ -17,7 +17,7 @@ REQUESTS = [
 ]
 ENDS = ["open", "close", "reset"]
 bounded = settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
-thorough = settings(bounded, max_examples=20_000)
+thorough = settings(bounded, max_examples=10_000)
 
 
 def lose(transport: MemoryTransport, end: str) -> None:

@@ -27,7 +27,7 @@ from tests.attacks.request_corpus import REQUESTS
 from tests.attacks.response_corpus import RESPONSES
 
 #: How long nothing must come for a proxy to have said all, seconds.
-QUIET = 0.1
+QUIET = 0.15
 PORTS = {"nginx": 19_011, "haproxy": 19_012, "traceward": 19_013}
 NGINX_PROXY = """upstream api {{ server 127.0.0.1:{upstream}; keepalive 16; }}
   server {{ listen 127.0.0.1:{port}; location / {{

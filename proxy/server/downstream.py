@@ -139,7 +139,7 @@ class DownstreamConnection(RequestReader):
         plane = self.plane
         limits = plane.limits
         plane.observe(relay.exchange.close(now - relay.head_at))
-        if self._held is not None and relay.persist and self._read_held(now):
+        if self._held is not None and not self._queue and relay.persist and self._read_held(now):
             return
         if not relay.persist or (self._eof and not self._queue):
             self.close()

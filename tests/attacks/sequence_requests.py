@@ -303,6 +303,16 @@ OFFERS = [
         served(seen_post(b"Content-Length: %d" % len(SECOND), body=SECOND)),
     ),
     RequestCase(
+        "offer-between-requests",
+        "RFC 9112, 9.3.2: answers in the order of the requests",
+        GET + get(b"Connection: upgrade", b"Upgrade: foo") + SECOND,
+        served(
+            seen(),
+            seen().removesuffix(b"\r\n") + b"Connection: Upgrade\r\nUpgrade: foo\r\n\r\n",
+            SEEN_SECOND,
+        ),
+    ),
+    RequestCase(
         "offer-with-length-then-request",
         OFFER,
         post(b"Connection: Upgrade", b"Upgrade: websocket", b"Content-Length: %d" % len(SECOND), body=SECOND)

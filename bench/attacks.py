@@ -17,16 +17,18 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import h11
 
 from bench.compare import NGINX
+from proxy.server.transport import abort
 from tests.attacks.cases import PROBE, Passed, Refused, RequestCase, ResponseCase
 from tests.attacks.recorder import Recorder, read_requests, read_response
 from tests.attacks.request_corpus import REQUESTS
 from tests.attacks.response_corpus import RESPONSES
 
-#: How long nothing must come for a proxy to have said all, seconds.
+#: How long nothing must come for a proxy to have said all, seconds. Too short for a busy machine.
 QUIET = 0.15
 PORTS = {"nginx": 19_011, "haproxy": 19_012, "traceward": 19_013}
 NGINX_PROXY = """upstream api {{ server 127.0.0.1:{upstream}; keepalive 16; }}
@@ -200,7 +202,7 @@ class Answerer:
                     await writer.drain()
                     await asyncio.sleep(0.005)
                 if self.case.end == "reset":
-                    writer.transport.abort()
+                    abort(cast("asyncio.Transport", writer.transport))
                 elif self.case.end == "close":
                     writer.close()
                 if self.case.end != "open":

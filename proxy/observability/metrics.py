@@ -23,6 +23,7 @@ from proxy.exchange import NO_RULE, ExchangeRecord
 from proxy.message.error import ErrorKind
 from proxy.observability import catalog
 from proxy.observability.catalog import Metric
+from proxy.observability.exemplars import Exemplars, size_for
 from proxy.observability.histogram import Histogram
 from proxy.observability.store import Cells, Labels, LocalStore, Series, Store
 from proxy.policy.outcome import Context, Decision, Reason
@@ -61,6 +62,10 @@ _COUNTERS = (
     catalog.LOST_SERIES,
     _UNDECIDED,
 )
+#: Histograms whose buckets name a sampled request.
+_WITH_EXEMPLARS = (catalog.OVERHEAD_SECONDS, catalog.REQUEST_SECONDS)
+#: What their exemplars are called in a store.
+_EXEMPLARS = {f"{metric.name}:exemplars": metric for metric in _WITH_EXEMPLARS}
 _BY_NAME = {metric.name: metric for metric in (*_HISTOGRAMS, *_COUNTERS)}
 
 #: rule, upstream, class of status, decision, reason, context, fault
@@ -80,17 +85,20 @@ class _Outcome:
     Histograms have fewer labels than there are combinations, so several outcomes share one.
     """
 
-    __slots__ = ("counts", "decision", "timed")
+    __slots__ = ("counts", "decision", "sampled", "timed")
 
     def __init__(
         self,
         counts: Cells[int],
         decision: Histogram,
         timed: tuple[Histogram, Histogram, Histogram] | None,
+        *,
+        sampled: bool,
     ) -> None:
         self.counts = counts  # how often, and by how many bytes trace headers grew
         self.decision = decision
         self.timed = timed  # overhead, request and upstream; None where no upstream was asked
+        self.sampled = sampled
 
 
 class Metrics:
@@ -147,6 +155,8 @@ class Metrics:
                 if seconds:
                     upstream.counts[bisect_left(upstream.bounds, seconds)] += 1
                     upstream.total[0] += seconds
+                if outcome.sampled and trace.trace_id:
+                    self._note(record, trace.trace_id, request, overhead)
         if record.error is not None or record.preflight is not None or record.retries:
             self._observe_rare(record)
 
@@ -167,12 +177,20 @@ class Metrics:
         counts, _ = self._store.cells(_OUTCOMES, _write_outcome(key), 2)
         decided = self._histogram(catalog.DECISION_SECONDS, (rule,))
         if not upstream:
-            return _Outcome(counts, decided, None)
+            return _Outcome(counts, decided, None, sampled=False)
         labels = (upstream, decision)
         overhead = self._histogram(catalog.OVERHEAD_SECONDS, (rule, decision))
         request = self._histogram(catalog.REQUEST_SECONDS, labels)
         answered = self._histogram(catalog.UPSTREAM_SECONDS, labels)
-        return _Outcome(counts, decided, (overhead, request, answered))
+        return _Outcome(counts, decided, (overhead, request, answered), sampled=decision is Decision.SAMPLED)
+
+    def _note(self, record: ExchangeRecord, trace_id: bytes, request: Histogram, overhead: Histogram) -> None:
+        """Keep a sampled request as an exemplar, where a bucket has had none for a while."""
+        now = record.started + record.duration
+        if request.exemplars is not None:
+            request.exemplars.note(record.duration, trace_id, now)
+        if overhead.exemplars is not None and record.overhead:
+            overhead.exemplars.note(record.overhead, trace_id, now)
 
     def _histogram(self, metric: Metric, labels: Labels) -> Histogram:
         histograms = self._histograms[metric]
@@ -180,6 +198,11 @@ class Metrics:
         if histogram is None:
             cells = self._store.cells(metric.name, labels, len(metric.bounds) + 1)
             histogram = histograms[labels] = Histogram(metric.bounds, *cells)
+            # Both are labelled by something and the decision.
+            if metric in _WITH_EXEMPLARS and labels[1] == Decision.SAMPLED:
+                size = size_for(metric.bounds)
+                kept, _ = self._store.cells(f"{metric.name}:exemplars", labels, size)
+                histogram.exemplars = Exemplars(metric.bounds, kept)
         return histogram
 
     def _count(self, metric: Metric, labels: Labels, more: int = 1) -> None:
@@ -198,6 +221,8 @@ class Metrics:
         for metric, histograms in self._histograms.items():
             for labels, histogram in histograms.copy().items():
                 yield Series(metric.name, labels, histogram.counts, histogram.total)
+                if histogram.exemplars is not None:
+                    yield Series(f"{metric.name}:exemplars", labels, histogram.exemplars.cells, nothing)
         for metric, counters in self._counters.items():
             for labels, cells in counters.copy().items():
                 yield Series(metric.name, labels, cells, nothing)
@@ -218,6 +243,10 @@ class Metrics:
                 histogram = self._histogram(metric, each.labels)
                 _add_up(histogram.counts, each.counts)
                 histogram.total[0] += each.sum[0]
+            elif each.name in _EXEMPLARS:
+                exemplars = self._histogram(_EXEMPLARS[each.name], each.labels).exemplars
+                if exemplars is not None:
+                    exemplars.add(each.counts)
 
     def _observe_rare(self, record: ExchangeRecord) -> None:
         if record.preflight is not None:

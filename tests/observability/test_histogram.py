@@ -30,7 +30,12 @@ def test_buckets_are_cumulative_and_end_with_infinity() -> None:
     histogram = Histogram(BOUNDS)
     for value in (0.0005, 0.05, 0.05, 3.0):
         histogram.observe(value)
-    assert histogram.cumulative() == [("0.001", 1), ("0.01", 1), ("0.1", 3), ("+Inf", 4)]
+    assert histogram.cumulative() == [
+        ("0.001", 1),
+        ("0.01", 1),
+        ("0.1", 3),
+        ("+Inf", 4),
+    ]
 
 
 def test_without_values_every_bucket_is_zero() -> None:
@@ -42,5 +47,5 @@ def test_every_bucket_holds_what_is_not_above_its_bound(values: list[float]) -> 
     histogram = Histogram(BOUNDS)
     for value in values:
         histogram.observe(value)
-    for bound, count in histogram.cumulative():
+    for bound, count, *_ in histogram.cumulative():
         assert count == sum(value <= float(bound) for value in values)

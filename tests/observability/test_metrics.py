@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 from proxy.exchange import NO_RULE, ExchangeRecord
 from proxy.message.error import ErrorKind
@@ -205,3 +206,24 @@ def test_a_scrape_beside_requests_is_whole(make_record: MakeRecord) -> None:
         sys.setswitchinterval(switch)
     assert not failures
     assert sum(_starting(_scrape(metrics), "traceward_requests_total").values()) == 2000
+
+
+def test_a_sampled_request_is_an_exemplar_of_its_buckets(make_record: MakeRecord) -> None:
+    trace_id = b"0af7651916cd43dd8448eb211c80319c"
+    sampled = TraceDecision(Decision.SAMPLED, Reason.RATE, Context.STARTED, trace_id=trace_id)
+    other = TraceDecision(Decision.NOT_SAMPLED, Reason.PARENT, Context.FORWARDED, trace_id=b"1" * 32)
+    worker, total = Metrics(), Metrics()
+    for trace in (sampled, other):
+        worker.observe(make_record(trace=trace, started=100.0))
+    total.add(worker.series())
+    registry = CollectorRegistry()
+    registry.register(MetricsCollector(total, lambda: ()))
+    encode, _ = choose_encoder("application/openmetrics-text; version=1.0.0")
+    lines = encode(registry).decode().splitlines()
+    assert [line for line in lines if "#" in line[1:]] == [
+        'traceward_overhead_seconds_bucket{decision="sampled",le="3e-05",rule="api"} 1.0'
+        f' # {{trace_id="{trace_id.decode()}"}} 3e-05 100.5',
+        'traceward_request_seconds_bucket{decision="sampled",le="0.5",upstream="default"} 1.0'
+        f' # {{trace_id="{trace_id.decode()}"}} 0.5 100.5',
+    ]
+    assert "trace_id" not in generate_latest(registry).decode()

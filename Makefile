@@ -56,5 +56,5 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
   --no-emit-index-url --no-emit-find-links
 lock:
 	$(LOCK) --group build -o requirements/build.lock
-	$(LOCK) pyproject.toml -o requirements/run.lock
-	$(LOCK) pyproject.toml --group dev -c requirements/run.lock -c requirements/build.lock -o requirements/dev.lock
+	$(LOCK) pyproject.toml --all-extras -o requirements/run.lock
+	$(LOCK) pyproject.toml --all-extras --group dev -c requirements/run.lock -c requirements/build.lock -o requirements/dev.lock

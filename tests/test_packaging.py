@@ -13,6 +13,7 @@ import proxy
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+REQUIRED = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["otlp"]
 LOCKS = {path.stem: path.read_text() for path in sorted((ROOT / "requirements").glob("*.lock"))}
 
 
@@ -62,11 +63,11 @@ def test_locks_name_no_address(lock: str) -> None:
 @pytest.mark.parametrize(
     ("lock", "requirements"),
     [
-        pytest.param("run", PROJECT["project"]["dependencies"], id="run"),
+        pytest.param("run", REQUIRED, id="run"),
         pytest.param("build", PROJECT["build-system"]["requires"], id="build"),
         pytest.param(
             "dev",
-            PROJECT["project"]["dependencies"]
+            REQUIRED
             + PROJECT["build-system"]["requires"]
             + [entry for entry in PROJECT["dependency-groups"]["dev"] if isinstance(entry, str)],
             id="dev",

@@ -1,6 +1,7 @@
 """``limits``, ``admin``, ``records``, ``spans`` and ``lint``: the process and what it tells."""
 
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -8,8 +9,19 @@ from pydantic import Field, GetJsonSchemaHandler, model_serializer
 from pydantic_core import CoreSchema
 
 from proxy.config.addresses import ADDRESS, Address, TcpAddress
-from proxy.config.fields import Items, JsonSchema, Keyed, Leaf, as_scalar, choice, optional, reference_or
+from proxy.config.fields import (
+    Items,
+    JsonSchema,
+    Keyed,
+    Leaf,
+    as_scalar,
+    choice,
+    is_null,
+    optional,
+    reference_or,
+)
 from proxy.config.names import HEADER_SECRET, SECRET, Text, check_token, read_url
+from proxy.config.problem import Location
 from proxy.config.quantities import duration, integer, size
 from proxy.config.section import Section
 
@@ -123,6 +135,10 @@ class AccessLog(StrEnum):
     ALL = "all"
 
 
+#: What encodes spans.
+_OTLP_MODULE = "opentelemetry.proto.collector.trace.v1"
+
+
 class Spans(Section):
     """The proxy's own spans."""
 
@@ -141,6 +157,20 @@ class Spans(Section):
     queue: Annotated[int, integer(1, 1_000_000, 2048)] = Field(
         default=2048, description="Spans that may wait; more are dropped and counted."
     )
+
+    @classmethod
+    def check(cls, data: Mapping[str, object]) -> Iterable[tuple[Location, str]]:
+        """Spans are encoded by a package that only they need."""
+        if not is_null(data.get("otlp")) and not _is_installed(_OTLP_MODULE):
+            message = "needs opentelemetry-proto, which is not installed: pip install 'traceward[otlp]'"
+            yield ("otlp",), message
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 class LintCode(StrEnum):

@@ -118,9 +118,13 @@ class Client:
         """Whether the trace context of this request is believed."""
         if not self.proxy or head.plain or b"x-forwarded-for" not in head.present:
             return self.trusted
-        policy = self.policy
-        address = client_address(head, self.peer, True, policy.trusted_proxies.contains)
-        return policy.trust.believes(address, self._certificate)
+        return self.policy.trust.believes(self.address(head), self._certificate)
+
+    def address(self, head: RequestHead) -> str:
+        """Return who a request is from: the peer, or whom the trusted proxy that it is forwarded for."""
+        if not self.proxy or head.plain:
+            return self.peer
+        return client_address(head, self.peer, True, self.policy.trusted_proxies.contains)
 
 
 class Forward:
@@ -220,6 +224,16 @@ class ExchangeRecord:
         return self.trace.trace_id.decode("ascii")
 
     @property
+    def client_address(self) -> str:
+        """Who asked: the peer, or whom the trusted proxy that it is forwarded for."""
+        return self.peer
+
+    @property
+    def http_version(self) -> str:
+        """The version of the request."""
+        return "1.1"
+
+    @property
     def trace_url(self) -> str | None:
         """Where the trace can be looked at."""
         trace_id = self.trace_id
@@ -240,6 +254,16 @@ class Exchange(ExchangeRecord):
         self._asked: Sequence[bytes] = ()  # the trace headers that a preflight asked for
         self.offer: bytes | None = None  # the protocols that the upstream may switch to
         ExchangeRecord.__init__(self, started, client.peer)
+
+    @property
+    def client_address(self) -> str:
+        """Who asked: the peer, or whom the trusted proxy that it is forwarded for."""
+        return self.peer if self._head is None else self._client.address(self._head)
+
+    @property
+    def http_version(self) -> str:
+        """The version of the request."""
+        return "1.1" if self._head is None else "{}.{}".format(*self._head.version)
 
     def receive_request(self, head: RequestHead, now: float) -> Forward | Respond:
         """Decide about a request; ``now`` is monotonic seconds.

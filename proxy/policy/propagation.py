@@ -20,6 +20,7 @@ from proxy.policy.tracing import (
 )
 from proxy.policy.verdict import judge
 from proxy.tracecontext import server_timing, traceparent
+from proxy.tracecontext.context import TraceContext
 from proxy.tracecontext.fault import Fault
 from proxy.tracecontext.formats import BAGGAGE, CONTEXT_FIELDS, Format
 from proxy.tracecontext.ids import IdSource
@@ -163,7 +164,7 @@ def _start(
     *,
     context: Context = _STARTED,
     fault: Fault | None = None,
-    replaced_trace_id: bytes = b"",
+    replaced: TraceContext | None = None,
 ) -> TraceDecision:
     """Decide by rate, as if no context came."""
     trace_id = ids.trace_id()
@@ -178,7 +179,7 @@ def _start(
             return _UNSENT
         return TraceDecision(Decision.NOT_SAMPLED, reason, Context.NONE, fault, remove)
     span_id = ids.span_id()
-    return TraceDecision(
+    decision = TraceDecision(
         _SAMPLED if sampled else _NOT_SAMPLED,
         reason,
         context,
@@ -188,8 +189,11 @@ def _start(
         trace_id,
         span_id,
         policy.writer.flags(sampled=sampled),
-        replaced_trace_id=replaced_trace_id,
     )
+    if replaced is not None:
+        decision.replaced_trace_id = replaced.trace_id
+        decision.replaced_parent_id = replaced.span_id
+    return decision
 
 
 def _decide_invalid(
@@ -231,10 +235,8 @@ def _refuse_untrusted(
     fault = Fault.UNTRUSTED
     if policy.untrusted is UntrustedAction.STRIP:
         return TraceDecision(Decision.UNTRACED, Reason.INVALID_CONTEXT, Context.STRIPPED, fault, remove)
-    replaced = b"" if found is None else found.context.trace_id
-    return _start(
-        policy, head, ids, now, remove, context=Context.RESTARTED, fault=fault, replaced_trace_id=replaced
-    )
+    replaced = None if found is None else found.context
+    return _start(policy, head, ids, now, remove, context=Context.RESTARTED, fault=fault, replaced=replaced)
 
 
 def _decide_without_ids(

@@ -108,6 +108,7 @@ class TraceDecision:
         "parent_id",
         "reason",
         "remove",
+        "replaced_parent_id",
         "replaced_trace_id",
         "span_id",
         "trace_id",
@@ -125,7 +126,6 @@ class TraceDecision:
         span_id: bytes = b"",
         flags: bytes = b"00",
         parent_id: bytes = b"",
-        replaced_trace_id: bytes = b"",
     ) -> None:
         self.decision = decision
         self.reason = reason
@@ -137,4 +137,5 @@ class TraceDecision:
         self.span_id = span_id
         self.flags = flags
         self.parent_id = parent_id
-        self.replaced_trace_id = replaced_trace_id
+        self.replaced_trace_id = b""
+        self.replaced_parent_id = b""

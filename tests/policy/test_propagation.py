@@ -1455,9 +1455,11 @@ def test_a_continued_context_names_its_parent() -> None:
     assert run(policy(always_participate=True), CLIENT).parent_id == SPAN
 
 
-def test_a_restarted_context_names_the_trace_it_replaced() -> None:
-    assert run(policy(), CLIENT, trusted=False).replaced_trace_id == TRACE
-    assert run(policy(), [b3()], trusted=False).replaced_trace_id == b""
+def test_a_restarted_context_names_the_one_it_replaced() -> None:
+    restarted = run(policy(), CLIENT, trusted=False)
+    assert (restarted.replaced_trace_id, restarted.replaced_parent_id) == (TRACE, SPAN)
+    unread = run(policy(), [b3()], trusted=False)
+    assert (unread.replaced_trace_id, unread.replaced_parent_id) == (b"", b"")
 
 
 def test_sample_by_decides_on_the_header() -> None:

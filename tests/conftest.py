@@ -1,16 +1,26 @@
 """What every test shares: proxies to start, and no deadline for Hypothesis: a busy machine is not a bug."""
 
+import gzip
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 settings.register_profile("traceward", deadline=None)
 settings.load_profile("traceward")
@@ -39,6 +49,85 @@ class RunningProxy:
         """Drain it; return its exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=30)
+
+
+class OtlpCollector(ThreadingHTTPServer):
+    """Takes spans over OTLP/HTTP, and answers as ``answers`` say, then with 200.
+
+    While ``go`` is not set, requests get no answer. ``spans`` are those that it took.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _TakeSpans)
+        self.answers: deque[tuple[int, dict[str, str], bytes]] = deque()
+        self.go = threading.Event()
+        self.go.set()
+        self.requests: list[tuple[Message, ExportTraceServiceRequest]] = []
+        self.spans: list[Span] = []
+        self.changed = threading.Condition()
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """What goes to ``spans.otlp``."""
+        return f"http://127.0.0.1:{self.server_port}/v1/traces"
+
+    def wait_for(self, *, spans: int = 0, requests: int = 0) -> list[Span]:
+        """Wait until so many came; return all spans."""
+        with self.changed:
+            came = self.changed.wait_for(
+                lambda: len(self.spans) >= spans and len(self.requests) >= requests, timeout=20
+            )
+            assert came, f"{len(self.spans)} spans in {len(self.requests)} requests"
+            return list(self.spans)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A proxy that gives up leaves its request: no error here."""
+
+    def stop(self) -> None:
+        """End it, and let go of who waits."""
+        self.go.set()
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+
+class _TakeSpans(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: OtlpCollector
+
+    def do_POST(self) -> None:
+        body = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"])))
+        request = ExportTraceServiceRequest.FromString(body)
+        server = self.server
+        status, headers, answer = server.answers.popleft() if server.answers else (200, {}, b"")
+        with server.changed:
+            server.requests.append((self.headers, request))
+            if status == 200 and server.go.is_set():
+                for resource_spans in request.resource_spans:
+                    for scope_spans in resource_spans.scope_spans:
+                        server.spans += scope_spans.spans
+            server.changed.notify_all()
+        server.go.wait(20)
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(answer))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def otlp_collector() -> Iterator[OtlpCollector]:
+    """A collector of spans."""
+    collector = OtlpCollector()
+    yield collector
+    collector.stop()
 
 
 @pytest.fixture(scope="session")

@@ -119,6 +119,13 @@ CONFIG_LOADED = Metric(
 LOST_SERIES = Metric(
     "traceward_lost_series", "counter", "Series that found no room in the shared memory of workers."
 )
+SPANS = Metric("traceward_spans", "counter", "The proxy's own spans by what became of them.", ("outcome",))
+ACCESS_LOG_LINES = Metric(
+    "traceward_access_log_lines",
+    "counter",
+    "Lines of the access log by what became of them.",
+    ("outcome",),
+)
 BUILD_INFO = Metric(
     "traceward_build_info", "gauge", "Version of the proxy and of Python.", ("version", "python")
 )

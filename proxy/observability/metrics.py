@@ -58,6 +58,8 @@ _COUNTERS = (
     catalog.RETRIES,
     catalog.REJECTED_REQUESTS,
     catalog.MATCHER_ERRORS,
+    catalog.SPANS,
+    catalog.ACCESS_LOG_LINES,
     catalog.CONFIG_RELOADS,
     catalog.LOST_SERIES,
     _UNDECIDED,
@@ -77,6 +79,21 @@ class ReloadOutcome(StrEnum):
 
     APPLIED = "applied"
     REFUSED = "refused"
+
+
+class SpanOutcome(StrEnum):
+    """What became of a span."""
+
+    EXPORTED = "exported"
+    DROPPED = "dropped"
+    FAILED = "failed"
+
+
+class LineOutcome(StrEnum):
+    """What became of a line of the access log."""
+
+    WRITTEN = "written"
+    LOST = "lost"
 
 
 class _Outcome:
@@ -167,6 +184,14 @@ class Metrics:
     def observe_matcher_error(self, rule: str) -> None:
         """Count an exception of a rule's function."""
         self._count(catalog.MATCHER_ERRORS, (rule,))
+
+    def observe_spans(self, outcome: SpanOutcome, count: int) -> None:
+        """Count what became of spans; a count of 0 shows the series."""
+        self._count(catalog.SPANS, (outcome,), count)
+
+    def observe_lines(self, outcome: LineOutcome, count: int) -> None:
+        """Count what became of lines of the access log; a count of 0 shows the series."""
+        self._count(catalog.ACCESS_LOG_LINES, (outcome,), count)
 
     def observe_reload(self, outcome: ReloadOutcome) -> None:
         """Count a reload of the config."""

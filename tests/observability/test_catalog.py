@@ -25,6 +25,8 @@ PROMISED = [
     ("traceward_retries_total", "counter", ("upstream",)),
     ("traceward_rejected_requests_total", "counter", ("reason",)),
     ("traceward_matcher_errors_total", "counter", ("rule",)),
+    ("traceward_spans_total", "counter", ("outcome",)),
+    ("traceward_access_log_lines_total", "counter", ("outcome",)),
     ("traceward_build_info", "gauge", ("version", "python")),
 ]
 

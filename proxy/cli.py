@@ -261,10 +261,12 @@ def _complain(text: str) -> None:
 
 
 def _write(stream: TextIO, text: str) -> None:
+    # In one piece even where the stream is not buffered: the access log goes to stdout too.
+    line = f"{text}\n"
     try:
-        print(text, file=stream, flush=True)
+        print(line, end="", file=stream, flush=True)
     except UnicodeEncodeError:
-        print(text.encode("ascii", "backslashreplace").decode(), file=stream, flush=True)
+        print(line.encode("ascii", "backslashreplace").decode(), end="", file=stream, flush=True)
     except OSError:
         # What is left in the buffer would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

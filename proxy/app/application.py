@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from proxy.admin.ready import find_unready
 from proxy.app.admin_site import AdminSite, Explainer
-from proxy.app.config_facts import config_gauges, warn_of_unused
+from proxy.app.config_facts import config_gauges
 from proxy.app.health import HealthChecks
 from proxy.app.reload import Reloader
 from proxy.app.serving import Gauges, Serving, settle_garbage
@@ -46,7 +46,6 @@ class Application:
         Raises:
             AddressTaken: a listener's or the admin server's address cannot be listened on.
         """
-        warn_of_unused(self._config)
         with contextlib.ExitStack() as bound:
             prepared = self._serving.prepare(self._config)
             with contextlib.ExitStack() as undo:
@@ -88,7 +87,6 @@ class Application:
         self._health.commit(monitor)
         self._config = loaded.config
         self._explainer.renew(loaded.config)
-        warn_of_unused(loaded.config)
         await self._serving.commit(prepared, self._health.unhealthy)
 
     def _tell(self, admin_url: str | None) -> None:

@@ -10,11 +10,12 @@ from typing import TypeAlias
 
 from proxy.config.compile import Cap, compile_policy
 from proxy.config.schema import Config
-from proxy.exchange import Policy
+from proxy.exchange import ExchangeRecord, Policy
 from proxy.observability import catalog
 from proxy.observability.catalog import Metric
 from proxy.observability.matcher_errors import MatcherErrors
 from proxy.observability.metrics import Metrics
+from proxy.observability.observers import Observers, origin_of
 from proxy.policy.sampling import TraceLimit, TraceLimiter
 from proxy.server.data_plane import Crowd, DataPlane
 from proxy.server.limits import Limits
@@ -66,6 +67,7 @@ class Prepared:
     upstreams: Mapping[str, Upstream]
     origins: Mapping[str, object]  # what each upstream was made of
     listeners: PreparedListeners
+    observers: Observers
 
 
 class Serving:
@@ -89,6 +91,8 @@ class Serving:
         self._listeners = ListenerSet()
         self._origins: Mapping[str, object] = {}
         self._plane: DataPlane | None = None
+        self._observers: Observers | None = None
+        self._leaving: set[asyncio.Task[None]] = set()  # those of configs before, which hand over the rest
         self._sweep: asyncio.Task[None] | None = None
         self._drain_timeout = 0.0
         self._changing = asyncio.Lock()
@@ -116,7 +120,10 @@ class Serving:
         else:
             listeners = self._listeners.prepare(config.listen, lambda key, _: lent[key], lent=True)
         limits = Limits.of(config.limits)
-        return Prepared(config, policy, limits, trace_limits, upstreams, origins, listeners)
+        observers = self._observers
+        if observers is None or observers.origin != origin_of(config):
+            observers = Observers(config, self._metrics)
+        return Prepared(config, policy, limits, trace_limits, upstreams, origins, listeners, observers)
 
     async def commit(self, prepared: Prepared, unhealthy: Iterable[tuple[str, str]] = ()) -> None:
         """Serve by what was prepared from now on, unless a drain began meanwhile.
@@ -138,18 +145,20 @@ class Serving:
         self._trace_limits.keep(prepared.trace_limits)
         self._origins = prepared.origins
         self._drain_timeout = prepared.config.drain_timeout
+        observe = self._renew_observers(prepared.observers)
         if self._plane is None:
             self._plane = DataPlane(
                 prepared.policy,
                 prepared.limits,
                 prepared.upstreams,
                 self._ids,
-                self._metrics.observe,
+                observe,
                 self._crowd,
             )
             self._sweep = asyncio.create_task(self._plane.sweep_forever())
         else:
             self._plane.renew(prepared.policy, prepared.limits, prepared.upstreams)
+            self._plane.observe = observe
         for upstream, target in unhealthy:
             self.set_healthy(upstream, target, False)
         await self._listeners.commit(prepared.listeners, self._plane)
@@ -170,6 +179,8 @@ class Serving:
             await asyncio.sleep(_DRAIN_STEP)
         clean = plane.in_flight == 0
         plane.abort()
+        closing = () if self._observers is None else (self._observers.close(),)
+        await asyncio.gather(*closing, *self._leaving)
         return clean
 
     def close(self) -> None:
@@ -195,6 +206,17 @@ class Serving:
             for target, is_usable in each.targets()
         }
         yield catalog.UPSTREAM_HEALTHY, usable
+
+    def _renew_observers(self, observers: Observers) -> Callable[[ExchangeRecord], None]:
+        """Tell of exchanges by the next config; return what takes their records."""
+        before, self._observers = self._observers, observers
+        if before is not observers:
+            observers.start()
+            if before is not None:
+                closing = asyncio.create_task(before.close())
+                self._leaving.add(closing)
+                closing.add_done_callback(self._leaving.discard)
+        return observers.observe
 
     def _prepare_upstreams(self, config: Config) -> tuple[Mapping[str, Upstream], Mapping[str, object]]:
         """Keep the upstreams, with their connections, for which nothing changes; make the others."""

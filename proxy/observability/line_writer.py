@@ -56,12 +56,12 @@ class LineWriter:
         self._abandoned = False
         self._ended = asyncio.Event()
         self._tells = Rarely()
-        for outcome in LineOutcome:
-            count(outcome, 0)
 
     def start(self) -> None:
         """Begin to write; counts are handed to the running loop."""
         self._loop = asyncio.get_running_loop()
+        for outcome in LineOutcome:
+            self._count(outcome, 0)
         # A daemon: a write that nobody reads must not hold up the end of the process.
         threading.Thread(target=self._run, name="access-log", daemon=True).start()
 

@@ -83,11 +83,11 @@ class SpanExporter:
         self._give_up_at = 0.0
         self._tells_of_drops, self._tells_of_losses, self._tells_of_trouble = Rarely(), Rarely(), Rarely()
         self._task: asyncio.Task[None] | None = None
-        for outcome in SpanOutcome:
-            count(outcome, 0)
 
     def start(self) -> None:
         """Begin to export, in the running loop."""
+        for outcome in SpanOutcome:
+            self._count(outcome, 0)
         self._task = asyncio.create_task(self._run())
 
     def offer(self, entry: Entry) -> None:

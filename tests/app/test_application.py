@@ -163,11 +163,6 @@ def test_it_serves_on_where_nobody_reads_its_lines(start: Start, upstream: Upstr
     assert proxy.end() == 0
 
 
-def test_what_has_no_effect_yet_is_warned_of(start: Start, upstream: Upstream) -> None:
-    proxy = start(config_of(upstream, more="access_log: all\n"))
-    assert "access_log is set, and this version does nothing for it" in proxy.errors
-
-
 # Serve
 
 

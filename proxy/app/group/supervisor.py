@@ -15,7 +15,7 @@ from pathlib import Path
 from proxy.admin.ready import find_unready
 from proxy.app.admin_site import AdminSite, Explainer
 from proxy.app.application import say_listeners, watch_signals
-from proxy.app.config_facts import config_gauges, warn_of_unused
+from proxy.app.config_facts import config_gauges
 from proxy.app.group.caps import CapPlaces, TooManyCaps
 from proxy.app.group.messages import Kind, Order
 from proxy.app.group.scrape import GroupCollector, add_up
@@ -90,7 +90,6 @@ class Supervisor:
             WorkersFailed: no worker gets as far as to serve.
         """
         loaded = self._loaded
-        warn_of_unused(loaded.config)
         with contextlib.ExitStack() as bound:
             try:
                 self._commit(self._prepare(loaded, 1))
@@ -210,7 +209,6 @@ class Supervisor:
         self._commit(running)
         self._health.commit(monitor)
         self._explainer.renew(loaded.config)
-        warn_of_unused(loaded.config)
         for slot in self._slots:
             if slot.prepared == generation:
                 self._send_commit(slot)

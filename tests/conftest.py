@@ -122,12 +122,24 @@ class _TakeSpans(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@pytest.fixture(scope="session")
+def start_otlp_collector() -> Iterator[Callable[[], OtlpCollector]]:
+    """Start collectors of spans; they stop at the end."""
+    started: list[OtlpCollector] = []
+
+    def start() -> OtlpCollector:
+        started.append(OtlpCollector())
+        return started[-1]
+
+    yield start
+    for collector in started:
+        collector.stop()
+
+
 @pytest.fixture
-def otlp_collector() -> Iterator[OtlpCollector]:
+def otlp_collector(start_otlp_collector: Callable[[], OtlpCollector]) -> OtlpCollector:
     """A collector of spans."""
-    collector = OtlpCollector()
-    yield collector
-    collector.stop()
+    return start_otlp_collector()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import asyncio
 import gzip
 import logging
 import random
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,16 +35,16 @@ FLUSH_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Backoff:
-    """How often a request is tried, and the first and longest wait between, seconds."""
+class Patience:
+    """How long a collector that is not available is asked again, seconds."""
 
-    attempts: int = 6
-    first: float = 1.0
-    longest: float = 16.0
+    first: float = 1.0  # the first wait between two requests
+    longest: float = 5.0
+    give_up: float = 15.0  # how old the spans are that are not kept for it any longer
 
-    def wait(self, attempt: int) -> float:
-        """Return the seconds to wait after an attempt, counted from 0; proxies must not come in step."""
-        return random.uniform(0.5, 1.0) * min(self.first * 2.0**attempt, self.longest)
+    def wait(self, failures: int) -> float:
+        """Return the seconds to wait after so many failures; proxies must not come in step."""
+        return random.uniform(0.5, 1.0) * min(self.first * 2.0 ** min(failures - 1, 16), self.longest)
 
 
 class Sender(Protocol):
@@ -66,19 +67,21 @@ class SpanExporter:
         count: Callable[[SpanOutcome, int], None],
         *,
         queue: int,
-        backoff: Backoff | None = None,
+        patience: Patience | None = None,
     ) -> None:
         """``count`` is told what became of how many spans; ``queue`` bounds those that wait."""
         self._sender = sender
         self._make_batch = make_batch
         self._count = count
-        self._backoff = backoff or Backoff()
+        self._patience = patience or Patience()
         self._most = queue
         self._full = min(MOST_IN_BATCH, max(1, queue // 2))
         self._queue: deque[Entry] = deque()
         self._due = asyncio.Event()
         self._closing = asyncio.Event()
         self._in_hand = 0  # spans that left the queue and are not counted yet
+        self._newest: Entry | None = None  # of these
+        self._failures = 0  # since the collector last answered
         self._not_before = 0.0  # when the collector wants to hear again, loop time
         self._give_up_at = 0.0
         self._tells_of_drops, self._tells_of_losses, self._tells_of_trouble = Rarely(), Rarely(), Rarely()
@@ -116,6 +119,7 @@ class SpanExporter:
         lost = self._in_hand + len(self._queue)
         self._queue.clear()
         self._in_hand = 0
+        self._newest = None
         if lost:
             self._count(SpanOutcome.FAILED, lost)
             _LOG.warning("%d spans are lost: the collector did not take them before the end", lost)
@@ -143,24 +147,21 @@ class SpanExporter:
             self._settle(failed=self._in_hand)
 
     async def _send(self, body: bytes) -> None:
-        attempts = self._backoff.attempts
-        for attempt in range(attempts):
-            if not await self._may_send():
-                return
+        while self._in_hand and await self._may_send():
             match await self._sender.send(body):
                 case Taken(rejected, message):
+                    self._failures = 0
                     self._settle(failed=min(max(rejected, 0), self._in_hand), why=f"refused: {message}")
-                    return
                 case Refused(why):
+                    self._failures = 0
                     self._settle(failed=self._in_hand, why=why)
-                    return
                 case Unavailable(why, after):
-                    if attempt + 1 == attempts:
-                        self._settle(failed=self._in_hand, why=why)
+                    self._failures += 1
+                    self._give_up_old(why)
                     # Once is nothing: a connection that was kept may have gone stale.
-                    elif attempt and self._tells_of_trouble():
-                        _LOG.warning("spans.otlp: %s; it is tried again", why)
-                    await self._back_off(attempt, after)
+                    if self._failures > 1 and self._tells_of_trouble():
+                        _LOG.warning("spans.otlp: %s; it is asked again", why)
+                    await self._back_off(after)
 
     async def _encode(self) -> bytes:
         queue = self._queue
@@ -168,6 +169,7 @@ class SpanExporter:
         batch = self._make_batch()
         self._in_hand = count
         entries = [queue.popleft() for _ in range(count)]
+        self._newest = entries[-1]
         for place, entry in enumerate(entries):
             batch.add(entry)
             if place % _SLICE == _SLICE - 1:
@@ -175,7 +177,18 @@ class SpanExporter:
         # zlib lets go of the interpreter, so the loop turns meanwhile.
         return await asyncio.to_thread(gzip.compress, batch.encode(), 1, mtime=0)
 
-    async def _back_off(self, attempt: int, after: float | None) -> None:
+    def _give_up_old(self, why: str) -> None:
+        """Count those in hand as failed once they are too old, and those in the queue that are as old."""
+        too_old = time.time() - self._patience.give_up
+        if self._newest is None or _end(self._newest) > too_old:
+            return
+        queue = self._queue
+        while queue and _end(queue[0]) <= too_old:
+            queue.popleft()
+            self._in_hand += 1
+        self._settle(failed=self._in_hand, why=why)
+
+    async def _back_off(self, after: float | None) -> None:
         """Hold back all requests for as long as the collector said; else wait for a time of our own."""
         if after is not None:
             loop = asyncio.get_running_loop()
@@ -184,7 +197,7 @@ class SpanExporter:
             # There is no time to see whether it comes back.
             self._give_up_at = 0.0
         else:
-            await _wait(self._closing, self._backoff.wait(attempt))
+            await _wait(self._closing, self._patience.wait(self._failures))
 
     async def _may_send(self) -> bool:
         """Wait for the time that the collector named; return whether it comes before the end does."""
@@ -203,12 +216,17 @@ class SpanExporter:
         """Count the spans in hand, of which so many failed."""
         exported = self._in_hand - failed
         self._in_hand = 0
+        self._newest = None
         if exported:
             self._count(SpanOutcome.EXPORTED, exported)
         if failed:
             self._count(SpanOutcome.FAILED, failed)
             if self._tells_of_losses():
                 _LOG.warning("spans.otlp: %d spans are lost: %s", failed, why)
+
+
+def _end(entry: Entry) -> float:
+    return entry.started + entry.duration
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import logging
 import random
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -17,11 +18,12 @@ from proxy.observability.collector import Answer, Refused, Taken, Unavailable
 from proxy.observability.entry import Entry
 from proxy.observability.metrics import SpanOutcome
 from proxy.observability.otlp import Batch
-from proxy.observability.spans import MOST_IN_BATCH, Backoff, SpanExporter
+from proxy.observability.spans import MOST_IN_BATCH, Patience, SpanExporter
 from proxy.policy.outcome import Context, Decision, Reason
 from proxy.policy.propagation import TraceDecision
 
-QUICK = Backoff(attempts=3, first=0.0, longest=0.0)
+PATIENT = Patience(first=0.0, longest=0.0, give_up=1000.0)
+IMPATIENT = Patience(first=0.0, longest=0.0, give_up=0.0)
 DOWN = Unavailable("down")
 
 
@@ -57,13 +59,13 @@ class Sender:
 class Running:
     """An exporter with what it counted; ``counts`` of an outcome that never came are 0."""
 
-    def __init__(self, sender: Sender, record: ExchangeRecord, *, queue: int, backoff: Backoff) -> None:
+    def __init__(self, sender: Sender, record: ExchangeRecord, *, queue: int, patience: Patience) -> None:
         self.sender = sender
         self.counts: Counter[str] = Counter()
         self._record = record
         self._offered = 0
         make_batch = partial(Batch, "traceward", keep_query=False)
-        self.exporter = SpanExporter(sender, make_batch, self._count, queue=queue, backoff=backoff)
+        self.exporter = SpanExporter(sender, make_batch, self._count, queue=queue, patience=patience)
 
     def _count(self, outcome: SpanOutcome, count: int) -> None:
         self.counts[outcome] += count
@@ -98,11 +100,11 @@ async def export(
     monkeypatch.setattr(spans, "PERIOD", 0.001)
     started: list[Running] = []
 
-    async def export(*answers: Answer, queue: int = 2048, backoff: Backoff = QUICK) -> Running:
+    async def export(*answers: Answer, queue: int = 2048, patience: Patience = PATIENT) -> Running:
         sender = Sender()
         sender.answers.extend(answers)
-        record = make_record(method=b"GET", url="http://h/")
-        running = Running(sender, record, queue=queue, backoff=backoff)
+        record = make_record(method=b"GET", url="http://h/", started=time.time(), duration=0.0)
+        running = Running(sender, record, queue=queue, patience=patience)
         running.exporter.start()
         started.append(running)
         return running
@@ -174,8 +176,7 @@ LOSSES = [
     pytest.param([Taken(-1, "")], 10, 0, id="less-than-none"),
     pytest.param([Refused("no")], 0, 10, id="refused"),
     pytest.param([DOWN], 10, 0, id="down-once"),
-    pytest.param([DOWN, DOWN], 10, 0, id="down-twice"),
-    pytest.param([DOWN, DOWN, DOWN], 0, 10, id="down-too-long"),
+    pytest.param([DOWN] * 10, 10, 0, id="down-often"),
     pytest.param([DOWN, Refused("no")], 0, 10, id="down-then-refused"),
     pytest.param([DOWN, Taken(1, "")], 9, 1, id="down-then-partial"),
 ]
@@ -189,6 +190,27 @@ async def test_what_is_lost_is_counted(
     running.offer(10)
     await running.counted(10)
     assert running.counts == {"exported": exported, "dropped": 0, "failed": failed}
+
+
+async def test_those_that_are_too_old_are_given_up_together(
+    export: Export, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = await export(DOWN, patience=IMPATIENT)
+    running.offer(2000)
+    await running.counted(2000)
+    assert running.counts == {"exported": 0, "dropped": 0, "failed": 2000}
+    assert running.sender.sizes == [MOST_IN_BATCH]
+    assert caplog.messages == ["spans.otlp: 2000 spans are lost: down"]
+
+
+async def test_those_that_are_young_are_kept(export: Export) -> None:
+    running = await export(DOWN, patience=Patience(first=0.0, longest=0.0, give_up=500.0))
+    running._record.started -= 1000.0
+    running.offer(MOST_IN_BATCH + 10)
+    running._record.started += 1000.0
+    running.offer(20)
+    await running.counted(MOST_IN_BATCH + 30)
+    assert running.counts == {"exported": 20, "dropped": 0, "failed": MOST_IN_BATCH + 10}
 
 
 async def test_a_batch_that_failed_does_not_take_the_next_with_it(export: Export) -> None:
@@ -231,7 +253,7 @@ async def test_retry_after_holds_the_next_request_back(export: Export) -> None:
 
 
 async def test_retry_after_holds_other_spans_back_too(export: Export) -> None:
-    running = await export(Unavailable("busy", 0.2), backoff=Backoff(attempts=1))
+    running = await export(Unavailable("busy", 0.2), patience=IMPATIENT)
     running.offer(1)
     await running.counted(1)
     running.offer(1)
@@ -243,9 +265,9 @@ async def test_retry_after_holds_other_spans_back_too(export: Export) -> None:
 
 def test_the_wait_grows_and_is_never_the_same() -> None:
     random.seed(1)
-    backoff = Backoff(first=1.0, longest=16.0)
-    for attempt, most in enumerate([1, 2, 4, 8, 16, 16, 16]):
-        waits = {backoff.wait(attempt) for _ in range(20)}
+    patience = Patience(first=1.0, longest=5.0)
+    for failures, most in [(1, 1), (2, 2), (3, 4), (4, 5), (5, 5), (100_000, 5)]:
+        waits = {patience.wait(failures) for _ in range(20)}
         assert len(waits) == 20
         assert min(waits) >= most / 2
         assert max(waits) <= most
@@ -289,7 +311,7 @@ async def test_the_end_gives_up_on_a_collector_that_does_not_answer(
 
 
 async def test_the_end_tries_a_collector_that_is_gone_once(export: Export) -> None:
-    running = await export(*[DOWN] * 100, backoff=Backoff(first=1000.0, longest=1000.0))
+    running = await export(*[DOWN] * 100, patience=Patience(first=1000.0, longest=1000.0, give_up=1000.0))
     running.offer(2 * MOST_IN_BATCH)
     await running.sender.called.wait()
     await running.exporter.close()
@@ -298,7 +320,7 @@ async def test_the_end_tries_a_collector_that_is_gone_once(export: Export) -> No
 
 
 async def test_the_end_waits_as_the_collector_said_where_there_is_time(export: Export) -> None:
-    running = await export(Unavailable("busy", 0.1), backoff=Backoff())
+    running = await export(Unavailable("busy", 0.1), patience=Patience())
     running.offer(3)
     await running.sender.called.wait()
     await running.exporter.close(5.0)
@@ -307,7 +329,7 @@ async def test_the_end_waits_as_the_collector_said_where_there_is_time(export: E
 
 
 async def test_the_end_does_not_wait_longer_than_it_may(export: Export) -> None:
-    running = await export(Unavailable("busy", 1000.0), backoff=Backoff())
+    running = await export(Unavailable("busy", 1000.0), patience=Patience())
     running.offer(3)
     await running.sender.called.wait()
     await running.exporter.close(5.0)

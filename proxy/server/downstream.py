@@ -311,6 +311,7 @@ class DownstreamConnection(RequestReader):
             if not self._queue:
                 self.gate.release(EXCHANGE_BUSY)
             now = clock()
+            relay.exchange.started = self.plane.wall_clock()
             relay.begin(now)
             relay.write_upstream(now)
         self._advancing = False

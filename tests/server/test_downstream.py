@@ -90,6 +90,19 @@ async def test_pipelined_requests_are_answered_in_order_one_at_a_time(wire: Wire
     assert wire.uncontacted
 
 
+async def test_a_pipelined_request_starts_when_it_is_its_turn(wire: Wire) -> None:
+    times = [1.0]
+    wire.plane.wall_clock = lambda: times[-1]
+    client = await wire.connect()
+    upstream, _ = await wire.forward(client, GET * 2)
+    times.append(2.0)
+    for _ in range(2):
+        await upstream.send(OK)
+        await client.answer()
+    await wire.settled(lambda: len(wire.records) == 2)
+    assert [record.started for record in wire.records] == times
+
+
 async def test_pipelined_requests_with_bodies_keep_them_apart(wire: Wire) -> None:
     chunked = b"POST /1 HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     counted = b"POST /2 HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\ndefg"

@@ -68,6 +68,9 @@ class Collector:
                 connector=TCPConnector(limit=1),
                 timeout=ClientTimeout(total=REQUEST_SECONDS),
                 cookie_jar=DummyCookieJar(),
+                # Answers are short: what one could unpack to is not worth knowing.
+                skip_auto_headers=["Accept-Encoding"],
+                auto_decompress=False,
             )
         try:
             async with self._session.post(

@@ -28,6 +28,7 @@ MOST_WAITING = 8192
 _GATHER_SECONDS = 0.02
 #: How much is written at once, bytes: what a pipe of Linux takes in one piece.
 MOST_AT_ONCE = 4096
+_UNREAD = "stdout is read too slowly, or not at all"
 #: How long the end waits for what is queued, seconds.
 FLUSH_SECONDS = 3.0
 
@@ -49,7 +50,9 @@ class LineWriter:
         self._descriptor = descriptor
         self._most = most
         self._queue: deque[Entry] = deque()
-        self._in_hand = 0  # lines that left the queue and are not written yet
+        # What is waiting, in hand and counted changes under the lock, which nobody holds for long.
+        self._lock = threading.Lock()
+        self._in_hand = 0  # lines that left the queue and are not counted yet
         self._gathering = False
         self._ready = threading.Event()
         self._closing = False
@@ -68,7 +71,7 @@ class LineWriter:
     def offer(self, entry: Entry) -> None:
         """Queue an entry, or lose it; this is called on the path of requests."""
         if len(self._queue) >= self._most:
-            self._lose(1, "nobody reads stdout")
+            self._lose(1, _UNREAD)
             return
         self._queue.append(entry)
         if not self._gathering:
@@ -84,9 +87,11 @@ class LineWriter:
             async with asyncio.timeout(seconds):
                 await self._ended.wait()
         except TimeoutError:
-            self._abandoned = True
-            self._lose(self._in_hand + len(self._queue), "nobody reads stdout")
-            self._queue.clear()
+            with self._lock:
+                self._abandoned = True
+                lost = self._in_hand + len(self._queue)
+                self._queue.clear()
+            self._lose(lost, _UNREAD)
 
     def _wake(self) -> None:
         self._gathering = False
@@ -107,24 +112,19 @@ class LineWriter:
             closing = self._closing
             for block, count in self._blocks():
                 self._write(block, count)
-                self._in_hand -= count
             if closing:
                 break
         self._tell_loop(self._ended.set)
 
     def _blocks(self) -> Iterator[tuple[bytes, int]]:
         """Give what is queued, so much as is written at once, and how many lines that is."""
-        queue = self._queue
         block, count = b"", 0
-        while queue:
-            entry = queue.popleft()
-            self._in_hand += 1
+        while (entry := self._take()) is not None:
             try:
                 line = self._encode(entry)
             except Exception:  # the last resort: one line that cannot be told must not end the log
                 _LOG.exception("a line of the access log cannot be encoded")
-                self._in_hand -= 1
-                self._tell_loop(self._count, LineOutcome.LOST, 1)
+                self._settle(1, self._count, LineOutcome.LOST, 1)
                 continue
             if block and len(block) + len(line) > MOST_AT_ONCE:
                 yield block, count
@@ -143,10 +143,24 @@ class LineWriter:
                 except BlockingIOError:  # whoever shares it made it so
                     select.select([], [self._descriptor], [])
         except OSError as error:
-            self._tell_loop(self._lose, count, error.strerror or str(error))
-            return
-        if not self._abandoned:
-            self._tell_loop(self._count, LineOutcome.WRITTEN, count)
+            self._settle(count, self._lose, count, error.strerror or str(error))
+        else:
+            self._settle(count, self._count, LineOutcome.WRITTEN, count)
+
+    def _take(self) -> Entry | None:
+        with self._lock:
+            if not self._queue:
+                return None
+            self._in_hand += 1
+            return self._queue.popleft()
+
+    def _settle(self, count: int, call: Callable[..., object], *arguments: object) -> None:
+        """Have the loop count so many lines, unless it gave up on them."""
+        with self._lock:
+            if self._abandoned:
+                return
+            self._in_hand -= count
+        self._tell_loop(call, *arguments)
 
     def _tell_loop(self, call: Callable[..., object], *arguments: object) -> None:
         try:

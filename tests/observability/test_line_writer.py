@@ -125,7 +125,7 @@ async def test_what_nobody_reads_is_lost_and_the_loop_goes_on(
         await asyncio.sleep(0)
     running.offer(10)
     assert running.counts["lost"] == 11
-    assert caplog.messages == ["lines of the access log are lost: nobody reads stdout"]
+    assert caplog.messages == ["lines of the access log are lost: stdout is read too slowly, or not at all"]
     assert await pipe.read(100 * (offered - 1)) == LINE * (offered - 1)
     await running.writer.close()
     assert running.counts == {"written": offered - 1, "lost": 11}

@@ -68,11 +68,18 @@ class LineWriter:
         # A daemon: a write that nobody reads must not hold up the end of the process.
         threading.Thread(target=self._run, name="access-log", daemon=True).start()
 
+    def admit(self) -> bool:
+        """Return whether there is room for one more; else its line counts as lost.
+
+        Like ``offer`` it is called on the path of requests.
+        """
+        if len(self._queue) < self._most:
+            return True
+        self._lose(1, _UNREAD)
+        return False
+
     def offer(self, entry: Entry) -> None:
-        """Queue an entry, or lose it; this is called on the path of requests."""
-        if len(self._queue) >= self._most:
-            self._lose(1, _UNREAD)
-            return
+        """Queue an entry that was admitted."""
         self._queue.append(entry)
         if not self._gathering:
             self._gathering = True

@@ -84,10 +84,10 @@ def _compose(
     def observe(record: ExchangeRecord) -> None:
         count(record)
         entry = None
-        if exporter is not None and _has_span(record):
+        if exporter is not None and _has_span(record) and exporter.admit():
             entry = Entry(record)
             exporter.offer(entry)
-        if writer is not None and wanted is not None and wanted(record):
+        if writer is not None and wanted is not None and wanted(record) and writer.admit():
             writer.offer(entry or Entry(record))
 
     return observe

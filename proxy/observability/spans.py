@@ -93,16 +93,23 @@ class SpanExporter:
             self._count(outcome, 0)
         self._task = asyncio.create_task(self._run())
 
+    def admit(self) -> bool:
+        """Return whether there is room for one more; else its span counts as dropped.
+
+        Like ``offer`` it is called on the path of requests.
+        """
+        if len(self._queue) < self._most:
+            return True
+        self._count(SpanOutcome.DROPPED, 1)
+        if self._tells_of_drops():
+            _LOG.warning("spans.queue is full and spans are dropped: the collector is too slow, or gone")
+        return False
+
     def offer(self, entry: Entry) -> None:
-        """Queue the span of a sampled exchange, or drop it; this is called on the path of requests."""
-        waiting = len(self._queue)
-        if waiting >= self._most:
-            self._count(SpanOutcome.DROPPED, 1)
-            if self._tells_of_drops():
-                _LOG.warning("spans.queue is full and spans are dropped: the collector is too slow, or gone")
-            return
-        self._queue.append(entry)
-        if waiting + 1 == self._full:
+        """Queue the span of a sampled exchange that was admitted."""
+        queue = self._queue
+        queue.append(entry)
+        if len(queue) == self._full:
             self._due.set()
 
     async def close(self, seconds: float = FLUSH_SECONDS) -> None:

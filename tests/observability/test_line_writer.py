@@ -64,7 +64,8 @@ class Running:
 
     def offer(self, count: int) -> None:
         for _ in range(count):
-            self.writer.offer(self._entry)
+            if self.writer.admit():
+                self.writer.offer(self._entry)
 
     async def counted(self, count: int) -> None:
         """Wait until so many are counted."""

@@ -80,7 +80,8 @@ class Running:
                 trace_id=b"a" * 32,
                 span_id=b"%016x" % self._offered,
             )
-            self.exporter.offer(Entry(self._record))
+            if self.exporter.admit():
+                self.exporter.offer(Entry(self._record))
 
     async def counted(self, count: int) -> None:
         """Wait until so many are counted, dropped ones too."""

@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 MOST_IN_BATCH = 256
 PERIOD = 1.0
 #: How many spans are encoded before the loop turns: some 0.4 ms.
-_SLICE = 16
+_SLICE = 32
 #: The longest that a collector may have us wait, seconds.
 _MOST_RETRY_AFTER = 300.0
 #: How long the end waits for the spans in the queue, seconds.

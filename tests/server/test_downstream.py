@@ -90,6 +90,28 @@ async def test_pipelined_requests_are_answered_in_order_one_at_a_time(wire: Wire
     assert wire.uncontacted
 
 
+@pytest.mark.parametrize(
+    ("request_line", "fields", "version", "address"),
+    [
+        pytest.param(b"GET / HTTP/1.1", b"", "1.1", "127.0.0.1", id="peer"),
+        pytest.param(b"GET / HTTP/1.0", b"", "1.0", "127.0.0.1", id="old"),
+        pytest.param(
+            b"GET / HTTP/1.1", b"X-Forwarded-For: 192.0.2.1\r\n", "1.1", "192.0.2.1", id="forwarded"
+        ),
+    ],
+)
+async def test_a_record_says_who_asked_and_how(
+    start: Start, request_line: bytes, fields: bytes, version: str, address: str
+) -> None:
+    wire = await start("forwarded: {trusted_proxies: [127.0.0.1]}")
+    client = await wire.connect()
+    upstream, _ = await wire.forward(client, request_line + b"\r\nHost: a.test\r\n" + fields + b"\r\n")
+    await upstream.send(OK)
+    await client.answer()
+    record = await wire.record()
+    assert (record.http_version, record.client_address, record.peer) == (version, address, "127.0.0.1")
+
+
 async def test_a_pipelined_request_starts_when_it_is_its_turn(wire: Wire) -> None:
     times = [1.0]
     wire.plane.wall_clock = lambda: times[-1]

@@ -21,6 +21,7 @@ from proxy.server.data_plane import Crowd, DataPlane
 from proxy.server.limits import Limits
 from proxy.server.listener_set import Key, ListenerSet, PreparedListeners
 from proxy.server.listeners import Listener, bind
+from proxy.server.open_files import allow_open_files
 from proxy.server.pool import Upstream
 from proxy.server.tls import read_files, upstream_context
 from proxy.tracecontext.ids import IdSource
@@ -142,6 +143,7 @@ class Serving:
             self._plane.upstreams[upstream].set_healthy(target, healthy)
 
     async def _commit(self, prepared: Prepared, unhealthy: Iterable[tuple[str, str]]) -> None:
+        allow_open_files(prepared.config)
         self._trace_limits.keep(prepared.trace_limits)
         self._origins = prepared.origins
         self._drain_timeout = prepared.config.drain_timeout

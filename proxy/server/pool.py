@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: A request that may not be sent twice takes no connection that was idle longer, seconds: the
 #: upstream may be closing it while the request is on its way.
 FRESH_SECONDS = 2.0
+#: How long connections beyond ``max_idle`` are kept, seconds: while more requests than that come
+#: and go, each would be closed only to be made again.
+SPARE_SECONDS = 0.2
 
 
 class Upstream:
@@ -158,7 +161,7 @@ class Upstream:
             connection.attach(relay)
             self._hand_over(relay, connection)
             return
-        if len(target.idle) >= self._max_idle:
+        if not self._max_idle:
             connection.close()
             return
         connection.idle_since = now
@@ -212,11 +215,18 @@ class Upstream:
             self._fail_without_target(relay)
 
     def sweep(self, now: float) -> None:
-        """Close the connections that were idle too long."""
-        oldest = now - self.settings.pool.idle_timeout
+        """Close the connections that were idle too long, or are spare."""
+        oldest, spare_before = now - self.settings.pool.idle_timeout, now - SPARE_SECONDS
         for target in self._targets:
-            for connection in [idle for idle in target.idle if idle.idle_since < oldest]:
-                target.idle.remove(connection)
+            idle = target.idle
+            surplus = len(idle) - self._max_idle
+            ended = [
+                connection
+                for place, connection in enumerate(idle)
+                if connection.idle_since < (spare_before if place < surplus else oldest)
+            ]
+            for connection in ended:
+                idle.remove(connection)
                 connection.close()
 
     def close(self) -> None:

@@ -247,15 +247,39 @@ async def test_a_connection_that_idled_too_long_is_closed(wire: Wire) -> None:
     assert await upstream.to_end() == b""
 
 
-async def test_no_more_connections_are_kept_than_allowed(start: Start) -> None:
-    wire = await start(upstream="pool: {max_idle: 1}")
+async def _idle_after_two(wire: Wire) -> list[Peer]:
+    """Return two upstream connections that are idle, the longer idle one first."""
     clients = [await wire.connect() for _ in range(2)]
     upstreams = [(await wire.forward(client, GET))[0] for client in clients]
     for client, upstream in zip(clients, upstreams, strict=True):
         await upstream.send(OK)
         await client.answer()
-    assert await upstreams[1].to_end() == b""
-    assert upstreams[0].quiet
+    return upstreams
+
+
+async def test_no_more_connections_are_kept_than_allowed(start: Start) -> None:
+    wire = await start(upstream="pool: {max_idle: 1}")
+    first, second = await _idle_after_two(wire)
+    wire.late(pool.SPARE_SECONDS)
+    assert await first.to_end() == b""
+    assert second.quiet
+
+
+async def test_connections_over_max_idle_serve_requests_that_come_at_once(start: Start) -> None:
+    wire = await start(upstream="pool: {max_idle: 1}")
+    upstreams = await _idle_after_two(wire)
+    wire.late(0)
+    for upstream in reversed(upstreams):
+        client = await wire.connect()
+        await client.send(GET)
+        await upstream.head()
+    assert wire.uncontacted
+
+
+async def test_no_connection_is_kept_where_none_may_be(start: Start) -> None:
+    wire = await start(upstream="pool: {max_idle: 0}")
+    _, upstream = await wire.reach()
+    assert await upstream.to_end() == b""
 
 
 # Sent twice, or not.

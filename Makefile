@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-slow check format bench lock
+.PHONY: run test test-slow check format bench faults lock
 
 run: $(VENV)/run.stamp
 	$(BIN)/traceward demo $(ARGS)
@@ -32,6 +32,9 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.count
 	$(BIN)/python -m bench.decide
 	$(BIN)/python -m bench.compare
+
+faults: $(VENV)/dev.stamp
+	$(BIN)/python -m bench.faults $(ARGS)
 
 # Both stamps are made anew when a lock or pyproject.toml is newer; sources are used in place.
 $(VENV)/run.stamp: requirements/run.lock requirements/build.lock pyproject.toml | $(BIN)/python

@@ -8,7 +8,6 @@ Three kinds of load: the same request and answer again and again; each request w
 of its own, and each answer too; and such requests with a traceparent.
 """
 
-import os
 import re
 import shutil
 import signal
@@ -20,6 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+
+from bench.rig import cpu_seconds
 
 ROUNDS = 7
 SECONDS = 2
@@ -161,12 +162,6 @@ def measure(pid: int, port: int, script: Path) -> float:
     before = cpu_seconds(pid)
     requests = load(port, script, seconds=SECONDS, connections=CONNECTIONS)
     return (cpu_seconds(pid) - before) / requests * 1e6
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return user and system time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def load(port: int, script: Path | None, *, seconds: int, connections: int) -> int:

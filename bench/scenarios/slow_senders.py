@@ -1,0 +1,108 @@
+"""Clients that hardly send are cut off, and nobody else notices."""
+
+import asyncio
+from collections import Counter
+from time import perf_counter as clock
+
+from bench.client import Connection, Lost, get, head_of_post
+from bench.report import Report, milliseconds, percentile
+from bench.rig import Rig
+
+#: The limits of the proxy, seconds.
+HEAD_SECONDS, BODY_SECONDS = 1, 1
+LIMITS = f"limits: {{header_timeout: {HEAD_SECONDS}s, body_timeout: {BODY_SECONDS}s}}"
+#: How often a byte of a head is sent, and of a body, seconds: a body is held to the wait for its next part.
+HEAD_STEP, BODY_STEP = 0.1, 1.8
+CLIENTS = 16
+#: How long a client of the normal traffic thinks, seconds.
+THINKING = 0.02
+
+
+async def slow_senders(rig: Rig, report: Report, *, senders: int = 200, seconds: float = 8) -> None:
+    """Slow senders of heads and bodies get a 408, again and again, while normal traffic goes on."""
+    await rig.start_origin()
+    await rig.start_proxy(more=LIMITS)
+    _ = await normal_traffic(rig.port, 1)
+    alone, lost_alone = await normal_traffic(rig.port, seconds / 2)
+    ends: Counter[str] = Counter()
+    until = clock() + seconds
+    # Not in step with each other: their bursts would be measured, not their slowness.
+    slow = [
+        asyncio.create_task(send_slowly(rig.port, number / senders, until, ends, body=bool(number % 2)))
+        for number in range(senders)
+    ]
+    beside, lost_beside = await normal_traffic(rig.port, seconds)
+    await asyncio.gather(*slow)
+    after, lost_after = await normal_traffic(rig.port, seconds / 2)
+    alone += after
+    lost = lost_alone + lost_beside + lost_after
+    report.note("slow senders", senders)
+    for end, count in sorted(ends.items()):
+        report.note(end, count)
+    report.note("normal requests", len(alone) + len(beside))
+    report.note("lost", lost)
+    for when, took in (("alone", alone), ("beside them", beside)):
+        report.note(f"p50 {when}", milliseconds(percentile(took, 50)))
+        report.note(f"p99 {when}", milliseconds(percentile(took, 99)))
+    report.require(lost == 0, f"{lost} normal requests were lost")
+    report.require(sum(ends.values()) >= senders, "not every slow sender was cut off")
+    others = set(ends) - {"408 amid a head", "408 amid a body"}
+    report.require(not others, f"slow senders met {', '.join(sorted(others))}")
+
+
+async def normal_traffic(port: int, seconds: float) -> tuple[list[float], int]:
+    """Ask for so long; return the seconds of each request, and how many did not get their answer."""
+    until = clock() + seconds
+    took: list[float] = []
+    lost = 0
+
+    async def ask(client: int) -> None:
+        nonlocal lost
+        connection = await Connection.open(port)
+        number = 0
+        while clock() < until:
+            number += 1
+            name = f"{client}-{number}"
+            began = clock()
+            try:
+                answer = await connection.ask(get(f"/echo/{name}"))
+            except Lost:
+                lost += 1
+                connection = await Connection.open(port)
+                continue
+            took.append(clock() - began)
+            lost += not answer.echoes(name)
+            await asyncio.sleep(THINKING)
+        connection.close()
+
+    await asyncio.gather(*map(ask, range(CLIENTS)))
+    return took, lost
+
+
+async def send_slowly(port: int, delay: float, until: float, ends: Counter[str], *, body: bool) -> None:
+    """After a delay, begin requests and hardly go on with them; count how each ended."""
+    part = "body" if body else "head"
+    await asyncio.sleep(delay)
+    while clock() < until:
+        connection = await Connection.open(port)
+        answer = connection.expect()
+        if body:
+            connection.write(head_of_post("/echo/slow", 1_000))
+            trickle(connection, bytes(1_000), BODY_STEP)
+        else:
+            trickle(connection, get("/echo/slow"), HEAD_STEP)
+        try:
+            got = await answer
+        except Lost:
+            ends[f"no answer amid a {part}"] += 1
+            continue
+        right = got.status == 408 and got.error == "request_timeout"
+        ends[f"{got.status} amid a {part}" if right else f"a wrong {got.status} amid a {part}"] += 1
+        await connection.ended.wait()
+
+
+def trickle(connection: Connection, data: bytes, step: float) -> None:
+    """Send a byte now, and another one after every step while the connection lasts."""
+    if data and not connection.ended.is_set():
+        connection.write(data[:1])
+        asyncio.get_running_loop().call_later(step, trickle, connection, data[1:], step)

@@ -15,6 +15,7 @@ from typing import Any
 from proxy.config.addresses import Address, TcpAddress, UnixAddress
 from proxy.config.listen import Listen
 from proxy.server.data_plane import DataPlane, ListenerFacts
+from proxy.server.deaf import ignore_new_clients
 from proxy.server.downstream import DownstreamConnection
 from proxy.server.tls_server import TlsServer
 
@@ -144,6 +145,9 @@ class Listener:
 
     async def drain(self, plane: DataPlane) -> None:
         """Accept whoever is queued, then no more: closing would reset them."""
+        if not self._lent:
+            for sock in self._sockets:
+                ignore_new_clients(sock)
         servers = self._servers
         for server in servers:
             server.close()

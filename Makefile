@@ -31,6 +31,8 @@ format: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.count
 	$(BIN)/python -m bench.decide
+	$(BIN)/python -m bench.metrics
+	$(BIN)/python -m bench.scrape
 	$(BIN)/python -m bench.compare
 
 faults: $(VENV)/dev.stamp

@@ -1,18 +1,17 @@
 """The routes of the admin server."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from proxy.admin.guard import error, make_guard
+from proxy.admin.scrape import answer_scrape
 from proxy.config.addresses import Address
 from proxy.explain import Explanation, Question
 from proxy.message.error import RefusedMessage
+from proxy.observability.exposition import Family
 
 #: The largest body of a request to the admin server, bytes.
 BODY_BYTES = 65536
@@ -31,7 +30,9 @@ class Reloaded:
 class Facts:
     """What the admin server asks of the running proxy."""
 
-    registry: CollectorRegistry
+    scrape: Callable[
+        [], Awaitable[Iterator[Family | None]]
+    ]  # what to write, see proxy.observability.exposition
     not_ready: Callable[[], str | None]  # why the proxy is not ready; None: it is
     explain: Callable[[Question], Awaitable[Explanation]]  # raises ValueError
     reload: Callable[[], Awaitable[Reloaded]]
@@ -65,11 +66,8 @@ class _Routes:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
 
-    async def metrics(self, request: web.Request) -> web.Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        # Off the loop: rendering thousands of series would keep requests waiting.
-        body = await asyncio.to_thread(encode, self._facts.registry)
-        return web.Response(body=body, headers={"Content-Type": content_type})
+    async def metrics(self, request: web.Request) -> web.StreamResponse:
+        return await answer_scrape(request, await self._facts.scrape())
 
     async def healthz(self, request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

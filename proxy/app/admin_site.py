@@ -5,11 +5,9 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.registry import Collector
 
 from proxy.admin.app import Facts, Reloaded, make_app
 from proxy.config.addresses import Address, TcpAddress
@@ -17,6 +15,7 @@ from proxy.config.compile import compile_policy
 from proxy.config.schema import Config
 from proxy.exchange import Policy
 from proxy.explain import Explanation, Question, explain
+from proxy.observability.exposition import Family
 from proxy.server.listeners import AddressTaken, bind, unbind
 from proxy.tracecontext.ids import IdSource
 
@@ -88,7 +87,7 @@ class AdminSite:
 
     async def start(
         self,
-        collector: Collector,
+        scrape: Callable[[], Awaitable[Iterator[Family | None]]],
         not_ready: Callable[[], str | None],
         explain: Callable[[Question], Awaitable[Explanation]],
         reload: Callable[[], Awaitable[Reloaded]],
@@ -97,9 +96,7 @@ class AdminSite:
         """Answer from now on."""
         if self._address is None:
             return
-        registry = CollectorRegistry()
-        registry.register(collector)
-        app = make_app(Facts(registry, not_ready, explain, reload, token), self._address)
+        app = make_app(Facts(scrape, not_ready, explain, reload, token), self._address)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ADMIN_SECONDS)
         await self._runner.setup()
         for sock in self._sockets:

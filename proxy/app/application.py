@@ -55,7 +55,7 @@ class Application:
             bound.callback(self._serving.close)
             watch_signals(self.stop, self._reloader.ask)
             await admin.start(
-                MetricsCollector(self._metrics, self._gauges),
+                MetricsCollector(self._metrics, self._gauges).scrape,
                 self._not_ready,
                 self._explainer.explain,
                 self._reloader.reload,

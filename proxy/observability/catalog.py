@@ -18,6 +18,8 @@ OVERHEAD_BOUNDS = _microseconds(
     *(5, 10, 15, 20, 25, 30, 35, 40, 50, 60, 70, 80, 90, 100, 125, 150),
     *(200, 300, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000),
 )
+#: From 1 ms, which is how fine the loop's timers are, to 5 s.
+LOOP_LAG_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 #: From 100 us to 60 s: what networks and applications take.
 REQUEST_BOUNDS = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
@@ -71,6 +73,13 @@ UPSTREAM_WAIT_SECONDS = Metric(
     "Time that requests waited for an upstream connection.",
     ("upstream", "kind"),
     REQUEST_BOUNDS,
+)
+LOOP_LAG_SECONDS = Metric(
+    "traceward_loop_lag_seconds",
+    "histogram",
+    "How late the event loop came to a timer, of four a second.",
+    (),
+    LOOP_LAG_BOUNDS,
 )
 REQUEST_SECONDS = Metric(
     "traceward_request_seconds",

@@ -1,19 +1,12 @@
 """Histograms of plain numbers: one bisection and two additions an observation."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from itertools import accumulate, repeat
-from typing import TYPE_CHECKING, TypeAlias
-
-from prometheus_client.samples import Exemplar
+from typing import TYPE_CHECKING
 
 from proxy.observability.store import Cells
 
 if TYPE_CHECKING:
     from proxy.observability.exemplars import Exemplars
-
-#: Upper bound as text, count up to it, and perhaps a request that fell in between.
-Bucket: TypeAlias = tuple[str, int] | tuple[str, int, Exemplar]
 
 
 class Histogram:
@@ -39,12 +32,3 @@ class Histogram:
     def sum(self) -> float:
         """The sum of what was observed."""
         return self.total[0]
-
-    def cumulative(self) -> Sequence[Bucket]:
-        """Return each bucket, +Inf last."""
-        bounds = (*map(repr, self.bounds), "+Inf")
-        exemplars = repeat(None, len(bounds)) if self.exemplars is None else self.exemplars.read()
-        return [
-            (bound, count) if exemplar is None else (bound, count, exemplar)
-            for bound, count, exemplar in zip(bounds, accumulate(self.counts), exemplars, strict=True)
-        ]

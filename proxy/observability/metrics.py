@@ -3,8 +3,8 @@
 The path of a request adds to plain integers. One count for each combination of rule, status,
 decision, reason, context and fault serves three metrics, which a scrape sums from it.
 
-A scrape renders in a thread of its own while requests are counted, so it reads copies alone:
-``dict.copy`` is one step for other threads, a loop over the dict is not.
+A scrape is written in steps while requests are counted, so it reads copies of what may grow between
+two of them.
 """
 
 import platform
@@ -14,16 +14,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import TypeAlias
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.metrics_core import Metric as Family
-from prometheus_client.registry import Collector
-
 from proxy import __version__
 from proxy.exchange import NO_RULE, ExchangeRecord
 from proxy.message.error import ErrorKind
 from proxy.observability import catalog
 from proxy.observability.catalog import Metric
 from proxy.observability.exemplars import Exemplars, size_for
+from proxy.observability.exposition import Family
 from proxy.observability.histogram import Histogram
 from proxy.observability.store import Cells, Labels, LocalStore, Series, Store
 from proxy.policy.outcome import Context, Decision, Reason
@@ -49,6 +46,7 @@ _HISTOGRAMS = (
     catalog.DECISION_SECONDS,
     catalog.OVERHEAD_SECONDS,
     catalog.UPSTREAM_WAIT_SECONDS,
+    catalog.LOOP_LAG_SECONDS,
     catalog.REQUEST_SECONDS,
     catalog.UPSTREAM_SECONDS,
 )
@@ -69,6 +67,9 @@ _WITH_EXEMPLARS = (catalog.OVERHEAD_SECONDS, catalog.REQUEST_SECONDS)
 #: What their exemplars are called in a store.
 _EXEMPLARS = {f"{metric.name}:exemplars": metric for metric in _WITH_EXEMPLARS}
 _BY_NAME = {metric.name: metric for metric in (*_HISTOGRAMS, *_COUNTERS)}
+
+#: So many outcomes are summed up in one step of a scrape: a few tenths of a millisecond.
+_STEP = 128
 
 #: rule, upstream, class of status, decision, reason, context, fault
 _OutcomeKey: TypeAlias = tuple[str, str, int, Decision, Reason, Context, Fault | None]
@@ -181,6 +182,10 @@ class Metrics:
         """Count a wait for an upstream connection: ``queue`` or ``connect``."""
         self._histogram(catalog.UPSTREAM_WAIT_SECONDS, (upstream, kind)).observe(seconds)
 
+    def observe_lag(self, seconds: float) -> None:
+        """Count how late the event loop came to what was due."""
+        self._histogram(catalog.LOOP_LAG_SECONDS, ()).observe(seconds)
+
     def observe_matcher_error(self, rule: str) -> None:
         """Count an exception of a rule's function."""
         self._count(catalog.MATCHER_ERRORS, (rule,))
@@ -286,36 +291,38 @@ class Metrics:
         if not record.target:
             self._count(catalog.REJECTED_REQUESTS, (record.error,))
 
-    def families(self) -> Iterator[Family]:
-        """Give every metric that has a series."""
+    def families(self) -> Iterator[Family | None]:
+        """Give every metric with its series; None between two steps that take a while."""
         yield from self._outcome_families()
         for metric, histograms in self._histograms.items():
-            yield _histogram_family(metric, histograms)
+            yield Family(metric, histograms.copy().items())
         for metric, counters in self._counters.items():
             if metric is not _UNDECIDED:
-                yield _counter_family(metric, {key: cells[0] for key, cells in counters.copy().items()})
+                yield Family(metric, [(labels, cells[0]) for labels, cells in counters.items()])
 
-    def _outcome_families(self) -> Iterator[Family]:
+    def _outcome_families(self) -> Iterator[Family | None]:
         requests: Counter[Labels] = Counter()
         decisions: Counter[Labels] = Counter()
         contexts: Counter[Labels] = Counter()
         header_bytes: Counter[Labels] = Counter()
         for (kind,), cells in self._counters[_UNDECIDED].copy().items():
             requests[NO_RULE, f"{kind}xx", Decision.UNTRACED] += cells[0]
-        # A copy: a scrape is rendered in a thread of its own, while requests add outcomes.
-        for (rule, _, status, decision, reason, context, fault), outcome in self._outcomes.copy().items():
+        counted = self._outcomes.copy().items()
+        for number, ((rule, _, status, decision, reason, context, fault), outcome) in enumerate(counted, 1):
+            if not number % _STEP:
+                yield None
             requests[rule, f"{status}xx", decision] += outcome.counts[0]
             decisions[rule, decision, reason] += outcome.counts[0]
             contexts[context, fault or NO_FAULT] += outcome.counts[0]
             if outcome.counts[1]:
                 header_bytes[(rule,)] += outcome.counts[1]
-        yield _counter_family(catalog.REQUESTS, requests)
-        yield _counter_family(catalog.DECISIONS, decisions)
-        yield _counter_family(catalog.CONTEXTS, contexts)
-        yield _counter_family(catalog.HEADER_BYTES, header_bytes)
+        yield Family(catalog.REQUESTS, requests.items())
+        yield Family(catalog.DECISIONS, decisions.items())
+        yield Family(catalog.CONTEXTS, contexts.items())
+        yield Family(catalog.HEADER_BYTES, header_bytes.items())
 
 
-class MetricsCollector(Collector):
+class MetricsCollector:
     """Gives a scrape the counts, and the gauges read at that moment."""
 
     def __init__(
@@ -324,20 +331,16 @@ class MetricsCollector(Collector):
         self._metrics = metrics
         self._gauges = gauges
 
-    def collect(self) -> Iterable[Family]:
-        """Give every family for one scrape."""
+    def families(self) -> Iterator[Family | None]:
+        """Give every family for one scrape; None between two steps that take a while."""
         yield from self._metrics.families()
         for metric, values in self._gauges():
-            yield gauge_family(metric, values)
-        yield gauge_family(catalog.BUILD_INFO, {(__version__, platform.python_version()): 1})
+            yield Family(metric, values.items())
+        yield Family(catalog.BUILD_INFO, [((__version__, platform.python_version()), 1)])
 
-
-def gauge_family(metric: Metric, values: Mapping[Labels, float]) -> Family:
-    """Return a gauge with its series."""
-    family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
-    for labels, value in values.items():
-        family.add_metric(labels, value)
-    return family
+    async def scrape(self) -> Iterator[Family | None]:
+        """Return the families of one scrape."""
+        return self.families()
 
 
 def _write_outcome(key: _OutcomeKey) -> Labels:
@@ -360,18 +363,3 @@ def _read_outcome(words: Labels) -> _OutcomeKey:
 def _add_up(counts: Cells[int], more: Iterable[int]) -> None:
     for place, count in enumerate(more):
         counts[place] += count
-
-
-def _counter_family(metric: Metric, counts: Mapping[Labels, int]) -> Family:
-    family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
-    for labels, count in counts.items():
-        family.add_metric(labels, count)
-    return family
-
-
-def _histogram_family(metric: Metric, histograms: dict[Labels, Histogram]) -> Family:
-    family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
-    for labels, histogram in histograms.copy().items():
-        if any(histogram.counts):
-            family.add_metric(labels, list(histogram.cumulative()), histogram.sum)
-    return family

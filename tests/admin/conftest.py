@@ -1,13 +1,12 @@
 """An admin server whose proxy is made up."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import TypeAlias
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from prometheus_client import CollectorRegistry
 
 from proxy.admin.app import Facts, Reloaded, make_app
 from proxy.config.addresses import Address, TcpAddress
@@ -16,6 +15,7 @@ from proxy.config.load import load_config
 from proxy.demo import config_file
 from proxy.explain import Explanation, Question, explain
 from proxy.observability import catalog
+from proxy.observability.exposition import Family
 from proxy.observability.metrics import Metrics, MetricsCollector
 from proxy.tracecontext.ids import IdSource
 
@@ -31,9 +31,12 @@ class Proxy:
     def __init__(self) -> None:
         self.reason: str | None = None
         self.reloaded = Reloaded()
-        self.registry = CollectorRegistry()
-        self.registry.register(MetricsCollector(Metrics(), lambda: [(catalog.SAMPLE_RATE, {("api",): 10.0})]))
+        collector = MetricsCollector(Metrics(), lambda: [(catalog.SAMPLE_RATE, {("api",): 10.0})])
+        self.families = collector.families
         self._policy = compile_policy(load_config(config_file(), {}).config, lambda rule, error: None)
+
+    async def scrape(self) -> Iterator[Family | None]:
+        return self.families()
 
     def not_ready(self) -> str | None:
         return self.reason
@@ -56,7 +59,7 @@ async def start(proxy: Proxy) -> AsyncIterator[StartAdmin]:
     async with AsyncExitStack() as stack:
 
         async def start(address: Address = LOOPBACK, token: str | None = None) -> Client:
-            facts = Facts(proxy.registry, proxy.not_ready, proxy.explain, proxy.reload, lambda: token)
+            facts = Facts(proxy.scrape, proxy.not_ready, proxy.explain, proxy.reload, lambda: token)
             app = make_app(facts, address)
             return await stack.enter_async_context(TestClient(TestServer(app)))
 

@@ -14,6 +14,7 @@ PROMISED = [
     ("traceward_decision_seconds", "histogram", ("rule",)),
     ("traceward_overhead_seconds", "histogram", ("rule", "decision")),
     ("traceward_upstream_wait_seconds", "histogram", ("upstream", "kind")),
+    ("traceward_loop_lag_seconds", "histogram", ()),
     ("traceward_request_seconds", "histogram", ("upstream", "decision")),
     ("traceward_upstream_seconds", "histogram", ("upstream", "decision")),
     ("traceward_header_bytes_total", "counter", ("rule",)),

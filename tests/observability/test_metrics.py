@@ -1,16 +1,15 @@
 """What a record adds to which series, and how a scrape reads them."""
 
-import sys
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.exchange import NO_RULE, ExchangeRecord
 from proxy.message.error import ErrorKind
 from proxy.observability import catalog
+from proxy.observability.catalog import Metric
+from proxy.observability.exposition import write
 from proxy.observability.metrics import Metrics, MetricsCollector
 from proxy.policy.cors import PreflightOutcome
 from proxy.policy.outcome import Context, Decision, Reason
@@ -18,15 +17,28 @@ from proxy.policy.propagation import TraceDecision
 from proxy.tracecontext.fault import Fault
 
 Series = dict[str, float]
+Gauges = Callable[[], Iterable[tuple[Metric, Mapping[tuple[str, ...], float]]]]
 MakeRecord = Callable[..., ExchangeRecord]
+
+#: In which order labels are told here, others before them.
+_ORDER = " rule upstream status decision reason context fault kind outcome le "
 
 
 def _scrape(metrics: Metrics) -> Series:
     """Return every sample of a scrape as ``name{label=value,...}``."""
+    return _read(_text(metrics, lambda: ()))
+
+
+def _text(metrics: Metrics, gauges: Gauges) -> str:
+    return "".join(write(MetricsCollector(metrics, gauges).families(), openmetrics=False))
+
+
+def _read(text: str) -> Series:
     series = {}
-    for family in MetricsCollector(metrics, lambda: ()).collect():
+    for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            labels = ",".join(f"{name}={value}" for name, value in sample.labels.items())
+            names = sorted(sample.labels, key=lambda name: _ORDER.find(f" {name} "))
+            labels = ",".join(f"{name}={sample.labels[name]}" for name in names)
             series[f"{sample.name}{{{labels}}}"] = sample.value
     return series
 
@@ -175,37 +187,44 @@ def test_bytes_preflights_retries_and_matcher_errors_count(make_record: MakeReco
 
 
 def test_gauges_and_the_build_come_with_every_scrape() -> None:
-    registry = CollectorRegistry()
-    registry.register(MetricsCollector(Metrics(), lambda: [(catalog.SAMPLE_RATE, {("api",): 12.5})]))
-    text = generate_latest(registry).decode()
+    text = _text(Metrics(), lambda: [(catalog.SAMPLE_RATE, {("api",): 12.5})])
     assert 'traceward_sample_rate{rule="api"} 12.5' in text
     assert "traceward_build_info{" in text
 
 
-def test_a_scrape_beside_requests_is_whole(make_record: MakeRecord) -> None:
+def test_lag_counts_without_labels() -> None:
     metrics = Metrics()
-    stopped = threading.Event()
-    failures: list[BaseException] = []
+    metrics.observe_lag(0.003)
+    series = _scrape(metrics)
+    assert series["traceward_loop_lag_seconds_count{}"] == 1
+    assert series["traceward_loop_lag_seconds_bucket{le=0.005}"] == 1
+    assert series["traceward_loop_lag_seconds_bucket{le=0.0025}"] == 0
 
-    def scrape() -> None:
-        try:
-            while not stopped.is_set():
-                _scrape(metrics)
-        except BaseException as error:
-            failures.append(error)
 
-    switch, thread = sys.getswitchinterval(), threading.Thread(target=scrape)
-    sys.setswitchinterval(1e-6)
-    thread.start()
-    try:
-        for number in range(2000):
-            metrics.observe(make_record(rule=f"rule-{number % 50}", status=200 + number % 400))
-    finally:
-        stopped.set()
-        thread.join()
-        sys.setswitchinterval(switch)
-    assert not failures
-    assert sum(_starting(_scrape(metrics), "traceward_requests_total").values()) == 2000
+def test_a_scrape_between_whose_steps_requests_come_is_whole(make_record: MakeRecord) -> None:
+    metrics = Metrics()
+    for number in range(150):
+        metrics.observe(make_record(rule=f"rule-{number}"))
+    text = []
+    for number, part in enumerate(write(MetricsCollector(metrics, lambda: ()).families(), openmetrics=False)):
+        text.append(part)
+        metrics.observe(make_record(rule=f"rule-{number % 150}", status=200 + number % 400))
+        metrics.observe(make_record(rule=f"late-{number}", upstream=f"late-{number}"))
+    series = _read("".join(text))
+    for name in ("decision", "overhead"):
+        for key, count in _starting(series, f"traceward_{name}_seconds_count").items():
+            top = key.replace("_count{", "_bucket{").replace("}", ",le=+Inf}")
+            assert series[top] == count
+    assert sum(_starting(series, "traceward_requests_total").values()) == sum(
+        _starting(series, "traceward_decisions_total").values()
+    )
+
+
+def test_summing_up_many_outcomes_pauses(make_record: MakeRecord) -> None:
+    metrics = Metrics()
+    for number in range(1000):
+        metrics.observe(make_record(rule=f"rule-{number}"))
+    assert sum(family is None for family in metrics.families()) >= 5
 
 
 def test_a_sampled_request_is_an_exemplar_of_its_buckets(make_record: MakeRecord) -> None:
@@ -216,14 +235,12 @@ def test_a_sampled_request_is_an_exemplar_of_its_buckets(make_record: MakeRecord
     for trace in (sampled, other):
         worker.observe(make_record(trace=trace, started=100.0))
     total.add(worker.series())
-    registry = CollectorRegistry()
-    registry.register(MetricsCollector(total, lambda: ()))
-    encode, _ = choose_encoder("application/openmetrics-text; version=1.0.0")
-    lines = encode(registry).decode().splitlines()
+    families = MetricsCollector(total, lambda: ()).families
+    lines = "".join(write(families(), openmetrics=True)).splitlines()
     assert [line for line in lines if "#" in line[1:]] == [
         'traceward_overhead_seconds_bucket{decision="sampled",le="3e-05",rule="api"} 1.0'
         f' # {{trace_id="{trace_id.decode()}"}} 3e-05 100.5',
         'traceward_request_seconds_bucket{decision="sampled",le="0.5",upstream="default"} 1.0'
         f' # {{trace_id="{trace_id.decode()}"}} 0.5 100.5',
     ]
-    assert "trace_id" not in generate_latest(registry).decode()
+    assert "trace_id" not in "".join(write(families(), openmetrics=False))

@@ -10,6 +10,8 @@ import pytest
 from proxy.config.load import load_text
 from proxy.config.schema import Config
 from proxy.exchange import ExchangeRecord
+from proxy.observability import catalog
+from proxy.observability.histogram import Histogram
 from proxy.observability.metrics import Metrics
 from proxy.observability.observers import Observers, origin_of
 from proxy.policy.outcome import Context, Decision, Reason
@@ -31,10 +33,11 @@ def _trace(decision: Decision, context: Context) -> TraceDecision:
 
 def _counts(metrics: Metrics) -> dict[tuple[str, ...], float]:
     return {
-        (sample.name, *sample.labels.values()): sample.value
+        (f"{family.metric.name}_total", *labels): count
         for family in metrics.families()
-        for sample in family.samples
-        if sample.name in ("traceward_spans_total", "traceward_access_log_lines_total")
+        if family is not None and family.metric in (catalog.SPANS, catalog.ACCESS_LOG_LINES)
+        for labels, count in family.rows
+        if not isinstance(count, Histogram)
     }
 
 

@@ -4,9 +4,11 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.exchange import ExchangeRecord
 from proxy.observability import shared_block
+from proxy.observability.exposition import write
 from proxy.observability.metrics import Metrics, MetricsCollector
 from proxy.observability.shared_block import SharedBlock
 from proxy.policy.cors import PreflightOutcome
@@ -28,7 +30,9 @@ def _read(block: SharedBlock) -> dict[tuple[str, ...], tuple[list[int], float]]:
 def _samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     return {
         (sample.name, tuple(sample.labels.items())): sample.value
-        for family in MetricsCollector(metrics, lambda: ()).collect()
+        for family in text_string_to_metric_families(
+            "".join(write(MetricsCollector(metrics, lambda: ()).families(), openmetrics=False))
+        )
         for sample in family.samples
         if sample.name != "traceward_lost_series_total"
     }

@@ -3,21 +3,19 @@
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-
-from prometheus_client.metrics_core import Metric as Family
-from prometheus_client.registry import Collector
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from proxy.app.group.channel import Message
 from proxy.app.group.messages import read_gauges
 from proxy.app.serving import Gauges
 from proxy.observability.catalog import UPSTREAM_HEALTHY, Metric
+from proxy.observability.exposition import Family
 from proxy.observability.metrics import Metrics, MetricsCollector
 from proxy.observability.shared_block import SharedBlock
 
 
-class GroupCollector(Collector):
-    """Gives a scrape the sums; it is called in a thread beside the supervisor's loop."""
+class GroupCollector:
+    """Gives a scrape the sums."""
 
     def __init__(
         self,
@@ -28,21 +26,22 @@ class GroupCollector(Collector):
         self._own = own
         self._blocks = blocks
         self._gauges = gauges
-        self._loop = asyncio.get_running_loop()
         self._reading = threading.Lock()
 
-    def collect(self) -> Iterable[Family]:
-        """Give every family for one scrape."""
-        gauges = list(asyncio.run_coroutine_threadsafe(self._read_gauges(), self._loop).result())
+    async def scrape(self) -> Iterator[Family | None]:
+        """Return the families of one scrape."""
+        gauges = list(await self._gauges())
+        # In a thread: the supervisor serves no requests, but it has more to do than to add up.
+        total = await asyncio.to_thread(self._add_up)
+        return MetricsCollector(total, lambda: gauges).families()
+
+    def _add_up(self) -> Metrics:
         total = Metrics()
         with self._reading:
             total.add(self._own.series())
             for block in self._blocks:
                 total.add(block.read())
-        return MetricsCollector(total, lambda: gauges).collect()
-
-    async def _read_gauges(self) -> Gauges:
-        return await self._gauges()
+        return total
 
 
 def add_up(own: Gauges, of_workers: Iterable[Message]) -> Gauges:

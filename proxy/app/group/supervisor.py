@@ -101,7 +101,7 @@ class Supervisor:
             admin = AdminSite(loaded.config.admin.listen, bound)
             watch_signals(self._stop.set, self._reloader.ask)
             await admin.start(
-                GroupCollector(self._metrics, [slot.block for slot in self._slots], self._gauges),
+                GroupCollector(self._metrics, [slot.block for slot in self._slots], self._gauges).scrape,
                 self._not_ready,
                 self._explainer.explain,
                 self._reloader.reload,

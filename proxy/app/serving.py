@@ -156,6 +156,7 @@ class Serving:
                 self._ids,
                 observe,
                 self._crowd,
+                observe_lag=self._metrics.observe_lag,
             )
             self._sweep = asyncio.create_task(self._plane.sweep_forever())
         else:

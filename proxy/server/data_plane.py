@@ -48,8 +48,8 @@ class Crowd(Protocol):
 class DataPlane:
     """One worker's policy, limits, upstreams and open connections.
 
-    ``observe`` takes the record of every exchange once it ended. ``crowd`` is given where other
-    workers' connections count too.
+    ``observe`` takes the record of every exchange once it ended, ``observe_lag`` how many seconds late
+    the loop came to each sweep. ``crowd`` is given where other workers' connections count too.
     """
 
     __slots__ = (
@@ -63,6 +63,7 @@ class DataPlane:
         "ids",
         "limits",
         "observe",
+        "observe_lag",
         "policy",
         "upstreams",
         "wall_clock",
@@ -76,12 +77,15 @@ class DataPlane:
         ids: IdSource,
         observe: Callable[[ExchangeRecord], None],
         crowd: Crowd | None = None,
+        *,
+        observe_lag: Callable[[float], None] | None = None,
     ) -> None:
         self.policy = policy
         self.limits = limits
         self.upstreams = upstreams
         self.ids = ids
         self.observe = observe
+        self.observe_lag = observe_lag
         self.wall_clock = time.time
         self.connections: set[DownstreamConnection | Tunnel] = set()
         self.handshakes: set[asyncio.Task[None]] = set()  # of TLS; each will be a connection, or fail
@@ -128,8 +132,13 @@ class DataPlane:
     async def sweep_forever(self) -> None:
         """Look at every deadline, again and again, until cancelled."""
         while True:
+            due = clock() + SWEEP_SECONDS
             await asyncio.sleep(SWEEP_SECONDS)
-            for _ in self.sweep_in_steps(clock()):
+            now = clock()
+            if self.observe_lag is not None:
+                # A timer is as fine as a millisecond, and may come that much early.
+                self.observe_lag(max(0.0, now - due))
+            for _ in self.sweep_in_steps(now):
                 await asyncio.sleep(0)
 
     def sweep(self, now: float) -> None:
@@ -179,5 +188,4 @@ class DataPlane:
     @property
     def in_flight(self) -> int:
         """Requests being served now."""
-        # A copy, for a scrape asks from a thread of its own.
-        return sum(1 for connection in self.connections.copy() if connection.current is not None)
+        return sum(1 for connection in self.connections if connection.current is not None)

@@ -1,7 +1,12 @@
-"""The sweep over deadlines lets requests through while it acts on many."""
+"""The sweep over deadlines lets requests through while it acts on many, and tells how late it comes."""
 
+import asyncio
+import time
 from time import perf_counter
 
+import pytest
+
+from proxy.server import data_plane
 from proxy.server.data_plane import EXPIRED_AT_ONCE
 from tests.server.conftest import GET, Peer, Wire
 
@@ -50,3 +55,20 @@ async def test_a_connection_that_ended_between_two_steps_is_left(wire: Wire) -> 
     gone.reset()
     await wire.settled(lambda: len(wire.plane.connections) < before)
     assert next(steps, None) is None
+
+
+async def test_every_sweep_tells_how_late_it_is(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_plane, "SWEEP_SECONDS", 0.005)
+    told: asyncio.Queue[float] = asyncio.Queue()
+    wire.plane.observe_lag = told.put_nowait
+    sweep = asyncio.create_task(wire.plane.sweep_forever())
+    try:
+        for _ in range(3):
+            assert await told.get() >= 0
+        while not told.empty():
+            told.get_nowait()
+        # Longer than the timer, so that it becomes due meanwhile.
+        time.sleep(0.205)  # noqa: ASYNC251
+        assert await told.get() >= 0.2
+    finally:
+        sweep.cancel()

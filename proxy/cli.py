@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -90,6 +91,27 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("--json", action="store_true", help="print one JSON object")
 
+    overhead = _add(
+        commands,
+        "overhead",
+        _overhead,
+        "tell what tracing costs, from a running proxy's metrics",
+        "Tell what tracing costs, from the metrics of a running proxy: for each rule its requests, its rate "
+        "as configured and as it was, the time to decide, the proxy's own time for requests sampled and "
+        "not sampled, and bytes added; then what sampling all of them would cost. Exit status: 0; 1 where "
+        "the metrics cannot be had or tell of no request; 2 for what is no URL.",
+    )
+    overhead.add_argument("url", metavar="URL", help="http://127.0.0.1:9901/metrics, or - for standard input")
+    overhead.add_argument(
+        "--for",
+        dest="seconds",
+        type=_seconds,
+        metavar="DURATION",
+        help="ask twice, so long apart, and tell of what came in between, such as 30s; "
+        "default: of all since the proxy started",
+    )
+    overhead.add_argument("--json", action="store_true", help="print one JSON object, times in seconds")
+
     text = "print the JSON Schema of the config, for editors"
     _add(commands, "schema", _schema, text, f"{text[0].upper()}{text[1:]}.")
 
@@ -124,6 +146,14 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-c", dest="config", type=Path, required=True, metavar="FILE", help="the config, YAML"
     )
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+    seconds = float(found[1]) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
+    if not 0 < seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration: write one such as 30s or 5m")
+    return seconds
 
 
 def _port(text: str) -> int:
@@ -214,6 +244,24 @@ def _header(text: str) -> tuple[bytes, bytes]:
     return name.strip().encode("utf-8", "surrogateescape"), value.strip(" \t").encode(
         "utf-8", "surrogateescape"
     )
+
+
+def _overhead(options: argparse.Namespace) -> int:
+    from proxy.overhead.command import ask
+    from proxy.overhead.reading import Unreadable, check_url
+    from proxy.overhead.text import write_report
+
+    try:
+        url = options.url if options.url == "-" and options.seconds is None else check_url(options.url)
+        report = ask(url, options.seconds)
+    except ValueError as error:
+        _complain(f"traceward: {error}")
+        return BAD_CONFIG
+    except Unreadable as error:
+        _complain(f"traceward: {error}")
+        return FAILED
+    _print(json.dumps(report.to_json(), indent=2) if options.json else write_report(report))
+    return OK
 
 
 def _schema(options: argparse.Namespace) -> int:

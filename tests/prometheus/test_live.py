@@ -193,7 +193,7 @@ async def _serve_upstream() -> AsyncIterator[int]:
     """Serve what answers by the path, but cuts each request for /half/cut the first time; give the port."""
     cut: set[str] = set()
 
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.BaseRequest) -> web.Response:
         number = request.headers.get("x-number", "")
         if request.path == "/half/cut" and number not in cut:
             cut.add(number)

@@ -1,0 +1,1 @@
+"""``traceward overhead``: what tracing costs, as a running proxy's own metrics tell it."""

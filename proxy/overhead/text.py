@@ -60,7 +60,8 @@ def write_raise(report: Report) -> str:
         start += f", {(raised.sampled + raised.more) / raised.sampled:.3g} times as many traces"
     if raised.seconds is None:
         return (
-            f"{start}. What that costs cannot be told: no rule has {FEWEST} requests sampled and as many not. "
+            f"{start}. What that costs cannot be told: "
+            f"no rule has {FEWEST} requests sampled and as many not. "
             "Let some be sampled for a while, 1 % say, and ask again."
         )
     return " ".join([f"{start}.", *_sentences(raised, raised.seconds, report.seconds)])

@@ -31,7 +31,6 @@ PENDING = frozenset(
         "traceward_config_loaded_timestamp_seconds",
         "traceward_config_reloads_total",
         "traceward_spans_total",
-        "traceward_upstream_healthy",
     }
 )
 #: How many workers the proxy has.

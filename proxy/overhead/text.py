@@ -72,15 +72,15 @@ def _sentences(raised: Raise, seconds: Estimate, period: float | None) -> Iterab
     if abs(each) < 2 * error:
         yield (
             f"What each of them would take of the proxy's time cannot be told from chance yet "
-            f"({_signed(each)} ± {_micro(error)} us)"
+            f"({_signed(each)} ± {_micro(error)} us)."
         )
     else:
         share = 100 * seconds.value / raised.own_seconds if raised.own_seconds else 0.0
         yield (
             f"Each of them would take {_signed(each)} ± {_micro(error)} us of the proxy's time, "
-            f"{_signed(seconds.value / raised.requests)} us for a request on average ({share:+.1f} %)"
+            f"{_signed(seconds.value / raised.requests)} us for a request on average ({share:+.1f} %)."
         )
-    yield f"and send {raised.bytes / raised.told:,.0f} bytes of headers upstream."
+    yield f"Each would send {raised.bytes / raised.told:,.0f} more bytes of headers upstream."
     if period is not None:
         yield (
             f"At the {raised.requests / period:,.3g} requests a second of now that is "

@@ -61,8 +61,8 @@ SENTENCES = [
         "With every rate at 100 %, 900 more of these 1,050 requests would be sampled, "
         "7.43 times as many traces. "
         "Each of them would take +10.0 ± 0.31 us of the proxy's time, "
-        "+8.57 us for a request on average (+19.6 %) "
-        "and send 90 bytes of headers upstream. "
+        "+8.57 us for a request on average (+19.6 %). "
+        "Each would send 90 more bytes of headers upstream. "
         "The proxy's spans, and what your services record of each trace, come on top.",
         id="told",
     ),
@@ -75,8 +75,7 @@ SENTENCES = [
     pytest.param(
         {"sampled_seconds": 45.5e-6},
         "",
-        "What each of them would take of the proxy's time cannot be told from chance yet "
-        "(+0.50 ± 0.31 us) and",
+        "What each of them would take of the proxy's time cannot be told from chance yet (+0.50 ± 0.31 us).",
         id="chance",
     ),
     pytest.param(

@@ -26,15 +26,7 @@ CONFIG = Path(__file__).parents[2] / "config"
 PATIENCE = 30.0
 
 #: What this version does not count yet, although the dashboard and the alerts ask for it.
-PENDING = frozenset(
-    {
-        "traceward_config_loaded_timestamp_seconds",
-        "traceward_config_reloads_total",
-        "traceward_spans_total",
-    }
-)
-#: How many workers the proxy has.
-WORKERS = 1
+PENDING = frozenset({"traceward_spans_total"})
 
 PROXY = """
 listen: 127.0.0.1:0
@@ -242,10 +234,11 @@ def gone() -> Iterator[int]:
 @pytest.mark.peer
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
-    ("seconds", "interval"),
+    ("workers", "seconds", "interval"),
     [
-        pytest.param(1.5, "200ms", id="a-moment"),
-        pytest.param(60, "1s", id="a-minute", marks=pytest.mark.slow),
+        pytest.param(1, 1.5, "200ms", id="one-worker-a-moment"),
+        pytest.param(1, 60, "1s", id="one-worker-a-minute", marks=pytest.mark.slow),
+        pytest.param(2, 60, "1s", id="two-workers-a-minute", marks=pytest.mark.slow),
     ],
 )
 async def test_prometheus_counts_what_was_sent_and_has_data_for_everything(
@@ -253,12 +246,13 @@ async def test_prometheus_counts_what_was_sent_and_has_data_for_everything(
     start_prometheus: Callable[[str, str], Prometheus],
     tmp_path: Path,
     gone: int,
+    workers: int,
     seconds: float,
     interval: str,
 ) -> None:
     (tmp_path / "matchers.py").write_text(MATCHERS)
     async with _serve_upstream() as upstream:
-        config = PROXY.format(workers=WORKERS, upstream=upstream, gone=gone)
+        config = PROXY.format(workers=workers, upstream=upstream, gone=gone)
         proxy = start_proxy(config, {"PYTHONPATH": str(tmp_path)})
         prometheus = start_prometheus(proxy.admin_url.removeprefix("http://"), interval)
         await asyncio.to_thread(prometheus.until, "up == 1", bool)

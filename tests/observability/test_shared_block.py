@@ -130,5 +130,5 @@ def test_metrics_that_begin_again_in_a_block_never_go_down(descriptor: int, make
     total = Metrics()
     total.add(SharedBlock(descriptor).read())
     found = _samples(total)
-    labels = (("rule", "api"), ("status", "2xx"), ("decision", "sampled"))
+    labels = (("decision", "sampled"), ("rule", "api"), ("status", "2xx"))
     assert found["traceward_requests_total", labels] == 3

@@ -17,10 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
 
-from bench.decide import FIELDS, SCENARIOS, build_policy, prepare_deciding
+from bench.decide import SCENARIOS, build_policy, make_head, prepare_deciding
 from bench.in_process import KINDS, Rig, request_and_answer
 from proxy.exchange import Client
-from proxy.message.head import RequestHead
 from proxy.tracecontext.ids import IdSource
 
 #: Bytecodes differ from one version of Python to the next.
@@ -58,7 +57,7 @@ def _decisions() -> Iterator[Callable[[], object]]:
     ids, source = IdSource(os.urandom), random.Random(0)
     while True:
         authority, target = scenario.make_authority_and_target(source)
-        head = RequestHead(b"GET", target.encode(), [(b"Host", authority.encode()), *FIELDS])
+        head = make_head(authority, target)
         yield prepare_deciding(client, ids, head, f"https://{authority}{target}")
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 from proxy.exchange import Client, Exchange, Policy
 from proxy.message.forwarding import XForwarded
 from proxy.message.head import Field, RequestHead
+from proxy.message.lines import encode_lines
 from proxy.policy.cors import CorsPolicy
 from proxy.policy.propagation import TracingPolicy
 from proxy.policy.rules import Match, Rule, RuleSet
@@ -103,6 +104,12 @@ def build_policy(matches: list[Match]) -> Policy:
     )
 
 
+def make_head(authority: str, target: str) -> RequestHead:
+    """Return a head as it comes from the wire: its fields, and the lines that they were read from."""
+    fields = [(b"Host", authority.encode()), *FIELDS]
+    return RequestHead(b"GET", target.encode(), fields, lines=encode_lines(fields))
+
+
 def measure(scenario: Scenario, prepare: Prepare) -> list[int]:
     """Return how long each request took, in nanoseconds, sorted."""
     policy = build_policy(scenario.matches)
@@ -112,7 +119,7 @@ def measure(scenario: Scenario, prepare: Prepare) -> list[int]:
     took = []
     for _ in range(WARM_UP + REQUESTS):
         authority, target = scenario.make_authority_and_target(source)
-        head = RequestHead(b"GET", target.encode(), [(b"Host", authority.encode()), *FIELDS])
+        head = make_head(authority, target)
         run = prepare(client, ids, head, f"https://{authority}{target}")
         started = time.perf_counter_ns()
         run()

@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 from proxy.message.error import RETRIABLE, RETRY_AFTER_SECONDS, STATUS, ErrorKind, RefusedMessage
 from proxy.message.forwarding import (
+    FORWARDED_FIELDS,
     HOP_BY_HOP,
     XForwarded,
     client_address,
@@ -46,6 +47,8 @@ PROTECTED = CONTEXT_FIELDS | {
 GUARDED = PROTECTED | HOP_BY_HOP | {b"content-length", b"forwarded"}
 #: The status of an exchange whose client left before an answer began (as nginx logs it).
 CLIENT_CLOSED_REQUEST = 499
+#: For how many hosts a client's X-Forwarded-* are remembered.
+REMEMBERED_HOSTS = 64
 #: The rule label of requests that no rule matches.
 NO_RULE = "none"
 
@@ -74,7 +77,6 @@ class Client:
 
     __slots__ = (
         "_certificate",
-        "_host",
         "_own_lines",
         "authority",
         "peer",
@@ -99,20 +101,20 @@ class Client:
         self.authority = authority
         self.proxy = policy.trusted_proxies.contains(peer)
         self._certificate = certificate
-        self._host: bytes | None = None
-        self._own_lines: bytes | None = None
+        self._own_lines: dict[bytes | None, bytes] = {}  # by Host
         self.trusted = policy.trust.believes(peer, certificate)
 
     def own_lines(self, head: RequestHead) -> bytes:
-        """Return X-Forwarded-* for a request that came with none; Host is mostly the same."""
-        host = head.host
-        if host != self._host or self._own_lines is None:
+        """Return X-Forwarded-* for a request that came with none; clients ask for few hosts."""
+        lines = self._own_lines.get(head.host)
+        if lines is None:
             _, fields = forwarded_fields(
                 self.policy.x_forwarded, head, peer=self.peer, peer_is_trusted=self.proxy, scheme=self.scheme
             )
-            self._host = host
-            self._own_lines = encode_lines(fields)
-        return self._own_lines
+            if len(self._own_lines) >= REMEMBERED_HOSTS:
+                self._own_lines.clear()
+            lines = self._own_lines[head.host] = encode_lines(fields)
+        return lines
 
     def believes(self, head: RequestHead) -> bool:
         """Whether the trace context of this request is believed."""
@@ -369,16 +371,7 @@ class Exchange(ExchangeRecord):
         if isinstance(head, PlainRequestHead):
             lines = _plain_lines(head, trace) + client.own_lines(head)
         else:
-            names = head.names
-            dropped, forwarded = forwarded_fields(
-                client.policy.x_forwarded,
-                head,
-                peer=client.peer,
-                peer_is_trusted=client.proxy,
-                scheme=client.scheme,
-            )
-            gone = hop_by_hop(head, PROTECTED) | dropped | trace.remove | _disguised(names)
-            lines = head.lines_without(gone) + encode_lines(forwarded)
+            lines = self._read_lines(head, trace)
             self.offer = offered_protocols(head)
             if self.offer is not None:
                 lines += upgrade_lines(self.offer)
@@ -388,6 +381,28 @@ class Exchange(ExchangeRecord):
             return lines
         self.header_bytes = _grown(head, trace)
         return lines + encode_lines(trace.add)
+
+    def _read_lines(self, head: RequestHead, trace: TraceDecision) -> bytes:
+        """Return the lines that stay of a request that was read, and X-Forwarded-*."""
+        client = self._client
+        gone = hop_by_hop(head, PROTECTED)
+        if FORWARDED_FIELDS.isdisjoint(head.present):
+            forwarded = client.own_lines(head)
+        else:
+            dropped, fields = forwarded_fields(
+                client.policy.x_forwarded,
+                head,
+                peer=client.peer,
+                peer_is_trusted=client.proxy,
+                scheme=client.scheme,
+            )
+            gone |= dropped
+            forwarded = encode_lines(fields)
+        if trace.remove:
+            gone |= trace.remove
+        if b"_" in b"".join(head.names):
+            gone |= _disguised(head.names)
+        return head.lines_without(gone) + forwarded
 
     def _trace_names(self) -> Sequence[bytes]:
         return cors.get_trace_names(self.tracing or self._client.policy.tracing)

@@ -66,7 +66,8 @@ _UNIX = "unix"
 _FOR, _PROTO, _HOST, _FORWARDED = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"
 _HOST_FIELD = b"host"
 _X_FIELDS = frozenset({_FOR, _PROTO, _HOST})
-_ALL_FIELDS = _X_FIELDS | {_FORWARDED}
+#: What tells of the client, from whoever wrote it.
+FORWARDED_FIELDS = _X_FIELDS | {_FORWARDED}
 _NOTHING: frozenset[bytes] = frozenset()
 _PROTO_FIELDS: dict[str, Field] = {
     scheme: (b"X-Forwarded-Proto", scheme.encode()) for scheme in ("http", "https")
@@ -84,10 +85,10 @@ def forwarded_fields(
     """
     if mode is XForwarded.OFF:
         return _NOTHING, ()
-    if _ALL_FIELDS.isdisjoint(head.present):
+    if FORWARDED_FIELDS.isdisjoint(head.present):
         return _NOTHING, _own_fields(head.get(_HOST_FIELD), peer, scheme)
     if not peer_is_trusted:
-        return _ALL_FIELDS, _own_fields(head.get(_HOST_FIELD), peer, scheme)
+        return FORWARDED_FIELDS, _own_fields(head.get(_HOST_FIELD), peer, scheme)
     if mode is XForwarded.REPLACE:
         return _X_FIELDS, _own_fields(head.get(_HOST_FIELD), peer, scheme)
     return _appended_fields(head, peer, scheme)

@@ -1,0 +1,105 @@
+"""The machine: which core does what, processes pinned to one, and what /proc tells of them. Linux only."""
+
+import ctypes
+import os
+import platform
+import random
+import re
+import resource
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+#: The proxy that is measured has one core for itself; load, upstream and whoever measures share another.
+PROXY_CORE = frozenset({0})
+LOAD_CORE = frozenset({1})
+BOTH_CORES = PROXY_CORE | LOAD_CORE
+STOP_SECONDS = 10
+
+_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+
+def start(command: Sequence[str], cores: frozenset[int], log: Path) -> subprocess.Popen[bytes]:
+    """Start a program on these cores; it ends with this process, however that ends."""
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=file, cwd=ROOT, preexec_fn=partial(_prepare, cores)
+        )
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Have a program end, and wait until it has."""
+    process.terminate()
+    try:
+        process.wait(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    """Return a port that nobody has, outside the range from which the kernel gives some out."""
+    while True:
+        port = random.randrange(15_000, 30_000)
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def family(pid: int) -> Iterator[int]:
+    """Give a process and all its descendants."""
+    yield pid
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield from family(int(child))
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return user and system time of a process and all its descendants."""
+    ticks = 0
+    for each in family(pid):
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid: int) -> int:
+    """Return the bytes of memory that a process and all its descendants have, shared pages counted in each."""
+    return sum(_resident(each) for each in family(pid))
+
+
+def allow_open_files() -> None:
+    """Raise the limit of open files as far as allowed; what is started inherits it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def describe() -> dict[str, object]:
+    """Return what figures depend on."""
+    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return {
+        "processor": found[1] if found else platform.processor(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "load_average": os.getloadavg()[0],
+    }
+
+
+def _prepare(cores: frozenset[int]) -> None:
+    """In a new process, before its program."""
+    _LIBC.prctl(_PDEATHSIG, signal.SIGTERM)
+    os.sched_setaffinity(0, cores)
+
+
+def _resident(pid: int) -> int:
+    found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0

@@ -28,7 +28,7 @@ def start(command: Sequence[str], cores: frozenset[int], log: Path) -> subproces
     """Start a program on these cores; it ends with this process, however that ends."""
     with log.open("ab") as file:
         return subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=file, cwd=ROOT, preexec_fn=partial(_prepare, cores)
+            command, stdout=subprocess.DEVNULL, stderr=file, cwd=ROOT, preexec_fn=partial(pin, cores)
         )
 
 
@@ -40,6 +40,12 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def pin(cores: frozenset[int]) -> None:
+    """In a new process, before its program: keep it to these cores, and have it end with its parent."""
+    _LIBC.prctl(_PDEATHSIG, signal.SIGTERM)
+    os.sched_setaffinity(0, cores)
 
 
 def free_port() -> int:
@@ -92,12 +98,6 @@ def describe() -> dict[str, object]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "load_average": os.getloadavg()[0],
     }
-
-
-def _prepare(cores: frozenset[int]) -> None:
-    """In a new process, before its program."""
-    _LIBC.prctl(_PDEATHSIG, signal.SIGTERM)
-    os.sched_setaffinity(0, cores)
 
 
 def _resident(pid: int) -> int:

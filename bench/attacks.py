@@ -21,7 +21,6 @@ from typing import cast
 
 import h11
 
-from bench.compare import NGINX
 from proxy.server.transport import abort
 from tests.attacks.cases import PROBE, Passed, Refused, RequestCase, ResponseCase
 from tests.attacks.recorder import Recorder, read_requests, read_response
@@ -31,6 +30,16 @@ from tests.attacks.response_corpus import RESPONSES
 #: How long nothing must come for a proxy to have said all, seconds. Too short for a busy machine.
 QUIET = 0.15
 PORTS = {"nginx": 19_011, "haproxy": 19_012, "traceward": 19_013}
+NGINX = """
+worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; keepalive_requests 1000000000;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  {content}
+}}
+"""
 NGINX_PROXY = """upstream api {{ server 127.0.0.1:{upstream}; keepalive 16; }}
   server {{ listen 127.0.0.1:{port}; location / {{
     proxy_pass http://api; proxy_http_version 1.1; proxy_set_header Connection "";

@@ -35,7 +35,9 @@ def _receive(sock: socket.socket, buffer: bytearray, size: int | None) -> None:
             raise ConnectionError("the proxy closed the connection")
         head += piece
     found = _LENGTH.search(head, 0, end)
-    if not head.startswith(b"HTTP/1.1 200") or (size is not None and (found is None or int(found[1]) != size)):
+    if not head.startswith(b"HTTP/1.1 200") or (
+        size is not None and (found is None or int(found[1]) != size)
+    ):
         raise RuntimeError(f"not the answer that was expected: {head[:end].decode(errors='replace')}")
     missing = int(found[1] if found else 0) - (len(head) - end - 4)
     while missing:

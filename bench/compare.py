@@ -1,191 +1,161 @@
-"""What proxying a small request costs, in CPU microseconds beside nginx: ``python -m bench.compare``.
+"""What Traceward costs beside nginx, nginx with Lua, HAProxy, Caddy and a plain aiohttp proxy.
 
-nginx (one worker, setting traceparent and tracestate) and Traceward (three rules, 10 % sampled) are
-pinned to one core in turn, load (wrk) and the upstream (nginx) to another. Rounds are interleaved,
-medians are printed, and the ratio. Needs nginx and wrk, and two cores.
-
-Three kinds of load: the same request and answer again and again; each request with a URL and a field
-of its own, and each answer too; and such requests with a traceparent.
+Installs nothing: what is missing is left out, and that is said. The proxy that is measured has one core, load
+and upstream another; rounds go from proxy to proxy, and medians are told. Linux, with two cores.
 """
 
-import re
+import argparse
+import json
+import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 
-from bench.rig import cpu_seconds
+from bench.load import pacing_tool, saturating_tool
+from bench.machine import LOAD_CORE, allow_open_files, describe
+from bench.peer import TRACEWARD, Setup
+from bench.results import Results
+from bench.rows import ROWS, Row, Variant
+from bench.running import Bench, fetch, serve
+from bench.table import markdown, text
 
-ROUNDS = 7
-SECONDS = 2
-CONNECTIONS = 16
-PROXY_CORE, LOAD_CORE = "0", "1"
-UPSTREAM_PORT, NGINX_PORT, TRACEWARD_PORT = 19_000, 19_001, 19_002
-HEADERS = [
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64)",
-    "Accept: application/json",
-    "Accept-Language: en",
-    "Accept-Encoding: gzip, br",
-    "Origin: https://shop.example.com",
-    "Referer: https://shop.example.com/cart",
-    "Cookie: sid=abc",
-]
-#: What a request has of its own, in wrk's Lua.
-OWN = """
-local n, of = 0, wrk.headers
-function request()
-  n = n + 1
-  of["X-Request-Id"] = string.format("%016x", n)
-  {more}
-  return wrk.format("GET", "/api/orders/" .. n)
-end
-"""
-TRACEPARENT = """of["traceparent"] = string.format("00-%016x%016x-%016x-01", n * 40503, n * 2654435761, n)"""
-LOADS = {"the same": "", "others": OWN.format(more=""), "traced": OWN.format(more=TRACEPARENT)}
-BODY = (
-    '{"id": 12345, "name": "abcdefghijklmnopqrstuvwxyz", "items": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], '
-    '"total": 99.5, "currency": "EUR", "note": "hello"}'
-)
-
-NGINX = """
-worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off; keepalive_requests 1000000000;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  {content}
-}}
-"""
-UPSTREAM = """server {{
-    listen 127.0.0.1:{port};
-    location / {{ default_type application/json; return 200 '{body}'; }}
-    location /api/orders/ {{ default_type application/json; add_header X-Request-Id $request_id;
-      return 200 '{body}'; }} }}"""
-PROXY = """upstream api {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 1000000000; }}
-  server {{ listen 127.0.0.1:{port}; location / {{
-    proxy_pass http://api; proxy_http_version 1.1;
-    proxy_set_header Connection ""; proxy_set_header Host $host;
-    proxy_set_header traceparent "00-$request_id-0102030405060708-01";
-    proxy_set_header tracestate "dd=s:1;o:rum"; }} }}"""
-TRACEWARD = """
-listen: 127.0.0.1:{port}
-upstream: http://127.0.0.1:{upstream}
-admin: {{listen: null}}
-tracing:
-  sample_rate: 10
-  rules:
-    - {{name: checkout, match: /checkout/, sample_rate: 100}}
-    - {{name: partners, match: {{regex: 'https?://.*\\.example\\.com/'}}}}
-    - {{name: all, match: /}}
-"""
+#: How long spans may take to reach the collector, seconds.
+SPANS_SECONDS = 10.0
 
 
-def main() -> int:
-    """Print the table; return the exit status."""
-    for tool in ("nginx", "wrk", "taskset"):
-        if shutil.which(tool) is None:
-            print(f"{tool} is not installed: nothing to compare", file=sys.stderr)
-            return 1
-    with tempfile.TemporaryDirectory() as name, serve(Path(name)) as processes:
-        scripts = {kind: write_script(Path(name), kind) for kind in LOADS}
-        costs: dict[tuple[str, str], list[float]] = {}
-        for _ in range(ROUNDS):
-            for kind, script in scripts.items():
-                for proxy, (process, port) in processes.items():
-                    costs.setdefault((kind, proxy), []).append(measure(process, port, script))
-    print(f"{'requests':<10} {'':<10} {'CPU us/request':>15} {'least':>8} {'most':>8} {'x nginx':>8}")
-    for (kind, proxy), values in costs.items():
-        middle, nginx = median(values), median(costs[kind, "nginx"])
-        print(
-            f"{kind:<10} {proxy:<10} {middle:>15.1f} {min(values):>8.1f} {max(values):>8.1f}"
-            f" {middle / nginx:>8.2f}"
-        )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print and write; return the exit status."""
+    options = parse(arguments)
+    if (os.cpu_count() or 1) < 2:
+        print("two cores are needed: one for the proxy, one for load and upstream", file=sys.stderr)
+        return 1
+    allow_open_files()
+    os.sched_setaffinity(0, LOAD_CORE)
+    rows = [row for row in ROWS if not options.only or row.name in options.only]
+    results = Results()
+    machine = describe()
+    began = time.monotonic()
+    _say(f"load: {saturating_tool()}; at a rate: {pacing_tool()}; upstream: {_upstream()}")
+    with tempfile.TemporaryDirectory() as name, serve(Path(name), options.seconds) as bench:
+        without = {variant.label: why for row in rows for variant, why in missing(bench, row)}
+        for label, why in without.items():
+            _skip(results, f"{label}: {why}")
+        for row in rows:
+            measure_row(bench, row, options.rounds, results, without)
+            if not options.markdown:
+                print("\n".join(text(results, row)), flush=True)
+    if options.markdown:
+        print("\n".join(markdown(results, rows)))
+    if options.json is not None:
+        told = {
+            "machine": machine,
+            "tools": {"saturating": saturating_tool(), "pacing": pacing_tool(), "upstream": _upstream()},
+            "rounds": options.rounds,
+            "seconds": options.seconds,
+            "skipped": results.skipped,
+            "rows": results.as_json(rows),
+        }
+        options.json.write_text(json.dumps(told, indent=1) + "\n")
+    _say(f"{time.monotonic() - began:.0f} s")
     return 0
 
 
-def write_script(folder: Path, kind: str) -> Path:
-    """Return the script of a kind of load."""
-    path = folder / f"{kind}.lua"
-    path.write_text(LOADS[kind])
-    return path
-
-
-@contextmanager
-def serve(folder: Path) -> Iterator[dict[str, tuple[int, int]]]:
-    """Run the upstream and both proxies; give the process and the port of each proxy."""
-    upstream = UPSTREAM.format(port=UPSTREAM_PORT, body=BODY)
-    proxy = PROXY.format(port=NGINX_PORT, upstream=UPSTREAM_PORT)
-    config = folder / "traceward.yaml"
-    config.write_text(TRACEWARD.format(port=TRACEWARD_PORT, upstream=UPSTREAM_PORT))
-    started = [
-        pinned(LOAD_CORE, nginx_command(folder / "upstream", upstream)),
-        pinned(PROXY_CORE, nginx_command(folder / "nginx", proxy)),
-        pinned(PROXY_CORE, [sys.executable, "-m", "proxy", "run", "-c", str(config)]),
-    ]
-    try:
-        for port in (UPSTREAM_PORT, NGINX_PORT, TRACEWARD_PORT):
-            wait_until(lambda port=port: load(port, None, seconds=1, connections=1) > 0)  # type: ignore[misc]
-        yield {"nginx": (child_of(started[1].pid), NGINX_PORT), "traceward": (started[2].pid, TRACEWARD_PORT)}
-    finally:
-        for process in started:
-            process.send_signal(signal.SIGTERM)
-        for process in started:
-            process.wait(timeout=30)
-
-
-def pinned(core: str, command: list[str]) -> subprocess.Popen[bytes]:
-    """Start a command on one core."""
-    return subprocess.Popen(["taskset", "-c", core, *command], stdout=subprocess.DEVNULL)
-
-
-def nginx_command(folder: Path, content: str) -> list[str]:
-    """Return the command of an nginx with a folder of its own."""
-    folder.mkdir()
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, content=content))
-    return ["nginx", "-e", str(folder / "error"), "-c", str(folder / "nginx.conf")]
-
-
-def child_of(pid: int) -> int:
-    """Return nginx's worker."""
-    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
-
-
-def measure(pid: int, port: int, script: Path) -> float:
-    """Return the CPU microseconds that a proxy took for each request of one round."""
-    before = cpu_seconds(pid)
-    requests = load(port, script, seconds=SECONDS, connections=CONNECTIONS)
-    return (cpu_seconds(pid) - before) / requests * 1e6
-
-
-def load(port: int, script: Path | None, *, seconds: int, connections: int) -> int:
-    """Send requests for so long; return how many were answered, 0 where nobody listens."""
-    command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}"]
-    for header in HEADERS:
-        command += ["-H", header]
-    if script is not None:
-        command += ["-s", str(script)]
-    answer = subprocess.run(
-        [*command, f"http://127.0.0.1:{port}/api/orders"], capture_output=True, text=True, check=False
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the arguments."""
+    parser = argparse.ArgumentParser(prog="python -m bench.compare", description=__doc__)
+    parser.add_argument(
+        "--only", nargs="+", metavar="ROW", choices=[row.name for row in ROWS], help="these rows"
     )
-    if "Non-2xx" in answer.stdout or "Socket errors" in answer.stdout:
-        raise RuntimeError(f"requests failed:\n{answer.stdout}")
-    found = re.search(r"(\d+) requests in", answer.stdout)
-    return int(found[1]) if found else 0
+    parser.add_argument("--rounds", type=_positive, help="rounds of each row; left out: 5, or fewer")
+    parser.add_argument("--seconds", type=_positive, default=2, help="seconds of load in each round, 2")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures of all rounds there")
+    parser.add_argument("--markdown", action="store_true", help="print the tables of the README instead")
+    return parser.parse_args(arguments)
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for servers to start, ten seconds at most."""
-    end = time.monotonic() + 10
-    while not holds():
-        if time.monotonic() > end:
-            raise TimeoutError("a server did not start")
+def missing(bench: Bench, row: Row) -> Iterator[tuple[Variant, str]]:
+    """Give the variants of a row that cannot run here, and why."""
+    exported: bool | None = None
+    for variant in row.variants:
+        why = variant.peer.missing()
+        if why is None and variant.setup.spans:
+            exported = exports_spans(bench) if exported is None else exported
+            why = None if exported else "this Traceward exports no spans"
+        if why is not None:
+            yield variant, why
+
+
+def exports_spans(bench: Bench) -> bool:
+    """Whether a span of a sampled request reaches the collector."""
+    before = bench.spans_received()
+    with bench.proxy(TRACEWARD, Setup(spans=True, rules=1)) as proxy:
+        for _ in range(100):  # of which ten are sampled
+            fetch(proxy.port)
+        end = time.monotonic() + SPANS_SECONDS
+        while bench.spans_received() == before:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.1)
+    return True
+
+
+def measure_row(
+    bench: Bench, row: Row, rounds: int | None, results: Results, without: dict[str, str]
+) -> None:
+    """Measure the variants of a row that are there, in turn."""
+    if any(variant.setup.tls for variant in row.variants) and (why := _lacks_tls(bench)):
+        _skip(results, f"{row.name}: {why}")
+        return
+    variants = [variant for variant in row.variants if variant.label not in without]
+    rounds = rounds or row.rounds
+    with ExitStack() as stack:
+        if row.fresh:
+            for _ in range(rounds):
+                for variant in variants:
+                    with bench.proxy(variant.peer, variant.setup, sink=row.sink, cores=row.cores) as proxy:
+                        results.add(row, variant.label, row.measure(bench, proxy))
+            return
+        proxies = [
+            stack.enter_context(bench.proxy(variant.peer, variant.setup, sink=row.sink, cores=row.cores))
+            for variant in variants
+        ]
+        for _ in range(rounds):
+            for variant, proxy in zip(variants, proxies, strict=True):
+                results.add(row, variant.label, row.measure(bench, proxy))
+
+
+def _lacks_tls(bench: Bench) -> str | None:
+    if bench.pem is None:
+        return "there is no openssl here to make a certificate"
+    return None if saturating_tool() == "wrk" else "there is no wrk here, and nothing else sends over TLS"
+
+
+def _upstream() -> str:
+    return (
+        "nginx"
+        if shutil.which("nginx")
+        else "bench.sink, so saturation is the upstream's where a proxy is fast"
+    )
+
+
+def _skip(results: Results, what: str) -> None:
+    results.skipped.append(what)
+    _say(f"skipped: {what}")
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Load with a rate, and load where there is no wrk: ``python -m bench.generator PORT ... ``, see ``--help``.
+"""Load at a rate, and load where there is no wrk: ``python -m bench.generator PORT``, see ``--help``.
 
-With ``--rate`` requests arrive at random (Poisson) whether or not earlier ones are answered; how long each took counts
-from when it was due, so a proxy that stalls is charged for all who waited. Without a rate each connection sends
-again as soon as it is answered. Prints one JSON object.
+With ``--rate`` requests come at random (Poisson) whether or not earlier ones are answered, and how long
+each took counts from when it was due: a proxy that stalls is charged for all who waited. Without a rate
+each connection sends again as soon as it is answered. Prints one JSON object.
 """
 
 import argparse

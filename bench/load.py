@@ -53,9 +53,7 @@ def saturate(proxy: Running, kind: Kind, *, seconds: int, connections: int, fold
     return Answered(int(answered["requests"]), answered["seconds"])
 
 
-def pace(
-    proxy: Running, kind: Kind, *, rate: float, seconds: int, connections: int, folder: Path
-) -> Latency:
+def pace(proxy: Running, kind: Kind, *, rate: float, seconds: int, connections: int, folder: Path) -> Latency:
     """Send at a rate; latency counts from when a request was due."""
     if pacing_tool() == "wrk2":
         command = _wrk("wrk2", proxy, kind, seconds=seconds, connections=connections, folder=folder)
@@ -75,9 +73,7 @@ def transfer(proxy: Running, direction: str, *, size: int, seconds: int) -> int:
     return int(_run(command))
 
 
-def _wrk(
-    tool: str, proxy: Running, kind: Kind, *, seconds: int, connections: int, folder: Path
-) -> list[str]:
+def _wrk(tool: str, proxy: Running, kind: Kind, *, seconds: int, connections: int, folder: Path) -> list[str]:
     command = [tool, "-t1", f"-c{connections}", f"-d{seconds}"]
     for header in HEADERS:
         command += ["-H", header]

@@ -78,7 +78,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident(pid: int) -> int:
-    """Return the bytes of memory that a process and all its descendants have, shared pages counted in each."""
+    """Return the resident bytes of a process and all its descendants, shared pages counted in each."""
     return sum(_resident(each) for each in family(pid))
 
 

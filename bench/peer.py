@@ -49,7 +49,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a proxy runs: a folder of its own, its port, and the ports of its upstream and of the collector."""
+    """Where a proxy runs: its own folder and port, and the ports of its upstream and of the collector."""
 
     folder: Path
     port: int
@@ -61,7 +61,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A proxy. ``missing`` says what it lacks here, None where it can run; ``prepare`` returns its command."""
+    """A proxy. ``missing`` says what it lacks here, if anything; ``prepare`` returns its command."""
 
     name: str
     missing: Callable[[], str | None]
@@ -118,9 +118,7 @@ def _nginx_lua(setup: Setup, place: Place) -> list[str]:
     return _nginx_with(setup, place, modules=_find_lua(), http=_LUA_HTTP, headers=_LUA_HEADERS)
 
 
-def _nginx_with(
-    setup: Setup, place: Place, *, modules: Iterable[Path], http: str, headers: str
-) -> list[str]:
+def _nginx_with(setup: Setup, place: Place, *, modules: Iterable[Path], http: str, headers: str) -> list[str]:
     pem = place.pem
     config = fill(
         "nginx.conf",

@@ -33,7 +33,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.decide
 	$(BIN)/python -m bench.metrics
 	$(BIN)/python -m bench.scrape
-	$(BIN)/python -m bench.compare
+	$(BIN)/python -m bench.compare $(ARGS)
 
 faults: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.faults $(ARGS)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from bench.load import pacing_tool, saturating_tool
@@ -20,7 +20,7 @@ from bench.machine import LOAD_CORE, allow_open_files, describe
 from bench.peer import TRACEWARD, Setup
 from bench.results import Results
 from bench.rows import ROWS, Row, Variant
-from bench.running import Bench, fetch, serve
+from bench.running import Bench, Running, fetch, serve
 from bench.table import markdown, text
 
 #: How long spans may take to reach the collector, seconds.
@@ -46,22 +46,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _skip(results, f"{label}: {why}")
         for row in rows:
             measure_row(bench, row, options.rounds, results, without)
-            if not options.markdown:
+            if row.name in results.rounds and not options.markdown:
                 print("\n".join(text(results, row)), flush=True)
+            if options.json is not None:  # after each row, so that a run may be cut short
+                write(options.json, options, machine, results)
     if options.markdown:
         print("\n".join(markdown(results, rows)))
-    if options.json is not None:
-        told = {
-            "machine": machine,
-            "tools": {"saturating": saturating_tool(), "pacing": pacing_tool(), "upstream": _upstream()},
-            "rounds": options.rounds,
-            "seconds": options.seconds,
-            "skipped": results.skipped,
-            "rows": results.as_json(rows),
-        }
-        options.json.write_text(json.dumps(told, indent=1) + "\n")
     _say(f"{time.monotonic() - began:.0f} s")
     return 0
+
+
+def write(path: Path, options: argparse.Namespace, machine: dict[str, object], results: Results) -> None:
+    """Write all figures of all rounds so far."""
+    told = {
+        "machine": machine,
+        "tools": {"saturating": saturating_tool(), "pacing": pacing_tool(), "upstream": _upstream()},
+        "rounds": options.rounds or {row.name: row.rounds for row in ROWS},
+        "seconds": options.seconds,
+        "skipped": results.skipped,
+        "rows": results.as_json(ROWS),
+    }
+    path.write_text(json.dumps(told, indent=1) + "\n")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -111,21 +116,34 @@ def measure_row(
         _skip(results, f"{row.name}: {why}")
         return
     variants = [variant for variant in row.variants if variant.label not in without]
-    rounds = rounds or row.rounds
     with ExitStack() as stack:
-        if row.fresh:
-            for _ in range(rounds):
-                for variant in variants:
-                    with bench.proxy(variant.peer, variant.setup, sink=row.sink, cores=row.cores) as proxy:
-                        results.add(row, variant.label, row.measure(bench, proxy))
-            return
-        proxies = [
-            stack.enter_context(bench.proxy(variant.peer, variant.setup, sink=row.sink, cores=row.cores))
-            for variant in variants
-        ]
-        for _ in range(rounds):
-            for variant, proxy in zip(variants, proxies, strict=True):
-                results.add(row, variant.label, row.measure(bench, proxy))
+        proxies: dict[Variant, Running] = {}
+        for variant in [] if row.fresh else list(variants):
+            with _noting_failure(results, row, variant, variants):
+                proxies[variant] = stack.enter_context(_start(bench, row, variant))
+        for _ in range(rounds or row.rounds):
+            for variant in list(variants):
+                with _noting_failure(results, row, variant, variants):
+                    if row.fresh:
+                        with _start(bench, row, variant) as proxy:
+                            figures = row.measure(bench, proxy)
+                    else:
+                        figures = row.measure(bench, proxies[variant])
+                    results.add(row, variant.label, figures)
+
+
+def _start(bench: Bench, row: Row, variant: Variant) -> AbstractContextManager[Running]:
+    return bench.proxy(variant.peer, variant.setup, sink=row.sink, cores=row.cores)
+
+
+@contextmanager
+def _noting_failure(results: Results, row: Row, variant: Variant, variants: list[Variant]) -> Iterator[None]:
+    """Leave a variant out once it failed: what the others show is not lost by it."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        variants.remove(variant)
+        _skip(results, f"{row.name}, {variant.label}: failed: {error}")
 
 
 def _lacks_tls(bench: Bench) -> str | None:

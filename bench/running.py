@@ -74,7 +74,7 @@ def serve(folder: Path, seconds: int) -> Iterator[Bench]:
     with contextlib.ExitStack() as stack:
         sink = _serve_sink(stack, folder)
         upstream = sink if shutil.which("nginx") is None else _serve_nginx(stack, folder)
-        yield Bench(folder, seconds, upstream, sink, _make_certificate(folder))
+        yield Bench(folder, seconds, upstream, sink, make_certificate(folder))
 
 
 def fetch(port: int, target: str = "/", *, tls: bool = False) -> bytes:
@@ -123,7 +123,7 @@ def _serve_nginx(stack: contextlib.ExitStack, folder: Path) -> int:
     return port
 
 
-def _make_certificate(folder: Path) -> Path | None:
+def make_certificate(folder: Path) -> Path | None:
     """Make a file of key and certificate, where there is openssl."""
     if shutil.which("openssl") is None:
         return None

@@ -17,7 +17,10 @@ BODY = (
     b'"total": 99.5, "currency": "EUR", "note": "hello"}'
 )
 _PIECE = bytes(256 * 1024)
-_HEAD = b"HTTP/1.1 200 OK\r\nServer: sink\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: keep-alive\r\n\r\n"
+_HEAD = (
+    b"HTTP/1.1 200 OK\r\nServer: sink\r\nContent-Type: %b\r\n"
+    b"Content-Length: %d\r\nConnection: keep-alive\r\n\r\n"
+)
 _SMALL = _HEAD % (b"application/json", len(BODY)) + BODY
 
 

@@ -51,6 +51,10 @@ end
 -- Parsing.
 
 local function parse_traceparent(value)
+  local last = byte(value, -1)
+  if last == 9 or last == 32 then  -- nginx takes away spaces, and leaves tabs
+    value = value:match("^(.-)[ \t]+$")
+  end
   local found = match(value, TRACEPARENT, "jos")
   if not found then
     return nil, "syntax"

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from bench.load import pacing_tool, saturating_tool
-from bench.machine import LOAD_CORE, allow_open_files, describe
+from bench.machine import BOTH_CORES, LOAD_CORE, allow_open_files, describe
 from bench.peer import TRACEWARD, Setup
 from bench.results import Results
 from bench.rows import ROWS, Row, Variant
@@ -30,8 +30,8 @@ SPANS_SECONDS = 10.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write; return the exit status."""
     options = parse(arguments)
-    if (os.cpu_count() or 1) < 2:
-        print("two cores are needed: one for the proxy, one for load and upstream", file=sys.stderr)
+    if len(BOTH_CORES) < 2:
+        _say("Linux and two cores are needed: one for the proxy, one for load and upstream")
         return 1
     allow_open_files()
     os.sched_setaffinity(0, LOAD_CORE)

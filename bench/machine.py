@@ -15,8 +15,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 #: The proxy that is measured has one core for itself; load, upstream and whoever measures share another.
-PROXY_CORE = frozenset({0})
-LOAD_CORE = frozenset({1})
+_ALLOWED = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+PROXY_CORE = frozenset(_ALLOWED[:1])
+LOAD_CORE = frozenset(_ALLOWED[1:2] or _ALLOWED)
 BOTH_CORES = PROXY_CORE | LOAD_CORE
 STOP_SECONDS = 10
 

@@ -23,6 +23,7 @@ _LUA_HEADERS = """set $outcome "";
       log_by_lua_block { require("traceward").count() }
       proxy_set_header traceparent $traceparent;
       proxy_set_header tracestate $tracestate;"""
+_LUA_LOCATIONS = 'location = /counts { content_by_lua_block { require("traceward").show() } }'
 _LUA_HTTP = """lua_package_path "@CONFIGS@/?.lua;;";
   lua_shared_dict counts 4m;
   init_by_lua_block { require "resty.core"; require("traceward").init("@THRESHOLD@", "@PARENT@") }"""
@@ -111,14 +112,18 @@ def _lacks_lua() -> str | None:
 
 
 def _nginx(setup: Setup, place: Place) -> list[str]:
-    return _nginx_with(setup, place, modules=(), http="", headers=_NGINX_HEADERS)
+    return _nginx_with(setup, place, modules=(), http="", headers=_NGINX_HEADERS, locations="")
 
 
 def _nginx_lua(setup: Setup, place: Place) -> list[str]:
-    return _nginx_with(setup, place, modules=_find_lua(), http=_LUA_HTTP, headers=_LUA_HEADERS)
+    return _nginx_with(
+        setup, place, modules=_find_lua(), http=_LUA_HTTP, headers=_LUA_HEADERS, locations=_LUA_LOCATIONS
+    )
 
 
-def _nginx_with(setup: Setup, place: Place, *, modules: Iterable[Path], http: str, headers: str) -> list[str]:
+def _nginx_with(
+    setup: Setup, place: Place, *, modules: Iterable[Path], http: str, headers: str, locations: str
+) -> list[str]:
     pem = place.pem
     config = fill(
         "nginx.conf",
@@ -126,6 +131,7 @@ def _nginx_with(setup: Setup, place: Place, *, modules: Iterable[Path], http: st
         MODULES="\n".join(f"load_module {module};" for module in modules),
         HTTP=http,
         HEADERS=headers,
+        LOCATIONS=locations,
         TLS="ssl" if setup.tls else "",
         CERTIFICATE=f"ssl_certificate {pem}; ssl_certificate_key {pem};" if setup.tls else "",
         THRESHOLD=threshold(setup.rate),

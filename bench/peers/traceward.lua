@@ -275,4 +275,11 @@ function M.count()
   counts:incr(of.sum, seconds, 0)
 end
 
+-- For `location = /counts`: a line for each counter.
+function M.show()
+  for _, key in ipairs(counts:get_keys(0)) do
+    ngx.say(key, " ", counts:get(key))
+  end
+end
+
 return M

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -56,6 +57,8 @@ def running(bench: Bench) -> Iterator[Callable[[Peer, Setup], Running]]:
         started: dict[tuple[str, Setup], Running] = {}
 
         def start(peer: Peer, setup: Setup) -> Running:
+            if platform.system() != "Linux":
+                pytest.skip("processes are pinned and read with what Linux has")
             if (why := peer.missing()) is not None:
                 pytest.skip(why)
             if setup.tls and bench.pem is None:

@@ -2,14 +2,17 @@
 
 import http.client
 import json
+import re
 from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
+from typing import cast
 
 import pytest
 
+from bench.machine import free_port
 from bench.peer import NGINX_LUA, TRACEWARD, Peer, Setup
-from bench.running import Running
+from bench.running import Running, fetch
 
 pytestmark = pytest.mark.peer
 
@@ -28,6 +31,9 @@ CERTAIN = [
     pytest.param(Setup(rate=Decimal(0), parent="decide"), id="decide-none"),
 ]
 SETUPS = [*CERTAIN, pytest.param(Setup(rate=Decimal(10), parent="decide"), id="decide-a-tenth")]
+
+
+LABELS = {"decisions": ("rule", "decision", "reason"), "contexts": ("context", "fault")}
 
 
 def of(traceparent: str, *tracestates: str) -> list[tuple[str, str]]:
@@ -130,3 +136,19 @@ def test_a_rule_with_a_rate_of_its_own_comes_first(
     expected = ("00-new-new-01", "dd=s:1;o:rum")
     for peer in (NGINX_LUA, TRACEWARD):
         assert ask(running(peer, setup), "/checkout/cart", []) == expected
+
+
+def test_the_same_is_counted(running: Callable[[Peer, Setup], Running]) -> None:
+    setup = Setup(rate=Decimal(100), admin=free_port())
+    lua, traceward = running(NGINX_LUA, setup), running(TRACEWARD, setup)
+    for sent in ([], *(case.values[0] for case in [*VALID, *NONE_OR_INVALID])):
+        for proxy in (lua, traceward):
+            ask(proxy, "/api/orders", cast("list[tuple[str, str]]", sent))
+    counted = [line.rsplit(" ", 1) for line in fetch(lua.port, "/counts").decode().splitlines()]
+    metrics = fetch(setup.admin or 0, "/metrics").decode()
+    expected = {}
+    for name, labels, value in re.findall(r"^traceward_(\w+)_total\{(.*)\} (\S+)$", metrics, re.MULTILINE):
+        if name in LABELS:
+            words = dict(re.findall('(\\w+)="(.*?)"', labels))
+            expected["|".join([name, *(words[label] for label in LABELS[name])])] = float(value)
+    assert {key: float(value) for key, value in counted if key.partition("|")[0] in LABELS} == expected

@@ -16,9 +16,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from bench.load import pacing_tool, saturating_tool
-from bench.machine import BOTH_CORES, LOAD_CORE, allow_open_files, describe
+from bench.machine import BOTH_CORES, LOAD_CORE, describe
 from bench.peer import TRACEWARD, Setup
 from bench.results import Results
+from bench.rig import allow_open_files
 from bench.rows import ROWS, Row, Variant
 from bench.running import Bench, Running, fetch, serve
 from bench.table import markdown, text

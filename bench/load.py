@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench.machine import LOAD_CORE, ROOT, pin
+from bench.machine import LOAD_CORE, pin
 from bench.requests import HEADERS, Kind, script, target
+from bench.rig import ROOT
 from bench.running import Running
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}

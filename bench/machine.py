@@ -3,17 +3,15 @@
 import ctypes
 import os
 import platform
-import random
 import re
-import resource
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from bench import rig
+
 #: The proxy that is measured has one core for itself; load, upstream and whoever measures share another.
 _ALLOWED = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 PROXY_CORE = frozenset(_ALLOWED[:1])
@@ -29,7 +27,7 @@ def start(command: Sequence[str], cores: frozenset[int], log: Path) -> subproces
     """Start a program on these cores; it ends with this process, however that ends."""
     with log.open("ab") as file:
         return subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=file, cwd=ROOT, preexec_fn=partial(pin, cores)
+            command, stdout=subprocess.DEVNULL, stderr=file, cwd=rig.ROOT, preexec_fn=partial(pin, cores)
         )
 
 
@@ -49,18 +47,6 @@ def pin(cores: frozenset[int]) -> None:
     os.sched_setaffinity(0, cores)
 
 
-def free_port() -> int:
-    """Return a port that nobody has, outside the range from which the kernel gives some out."""
-    while True:
-        port = random.randrange(15_000, 30_000)
-        with socket.socket() as sock:
-            try:
-                sock.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-
-
 def family(pid: int) -> Iterator[int]:
     """Give a process and all its descendants."""
     yield pid
@@ -71,22 +57,12 @@ def family(pid: int) -> Iterator[int]:
 
 def cpu_seconds(pid: int) -> float:
     """Return user and system time of a process and all its descendants."""
-    ticks = 0
-    for each in family(pid):
-        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return sum(rig.cpu_seconds(each) for each in family(pid))
 
 
 def resident(pid: int) -> int:
     """Return the resident bytes of a process and all its descendants, shared pages counted in each."""
-    return sum(_resident(each) for each in family(pid))
-
-
-def allow_open_files() -> None:
-    """Raise the limit of open files as far as allowed; what is started inherits it."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return sum(rig.resident(each) for each in family(pid))
 
 
 def describe() -> dict[str, object]:
@@ -99,8 +75,3 @@ def describe() -> dict[str, object]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "load_average": os.getloadavg()[0],
     }
-
-
-def _resident(pid: int) -> int:
-    found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0

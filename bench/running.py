@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.machine import LOAD_CORE, PROXY_CORE, free_port, start, stop
+from bench.machine import LOAD_CORE, PROXY_CORE, start, stop
 from bench.peer import CONFIGS, Peer, Place, Setup
+from bench.rig import free_port
 from bench.sink import BODY
 
 START_SECONDS = 20

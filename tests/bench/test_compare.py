@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.machine import BOTH_CORES, ROOT
+from bench.machine import BOTH_CORES
 from bench.requests import Kind
+from bench.rig import ROOT
 from bench.running import Bench, serve
 
 pytestmark = pytest.mark.skipif(len(BOTH_CORES) < 2, reason="needs Linux and two cores")

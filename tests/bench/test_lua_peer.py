@@ -10,8 +10,8 @@ from typing import cast
 
 import pytest
 
-from bench.machine import free_port
 from bench.peer import NGINX_LUA, TRACEWARD, Peer, Setup
+from bench.rig import free_port
 from bench.running import Running, fetch
 
 pytestmark = pytest.mark.peer

@@ -275,6 +275,7 @@ class DownstreamConnection(RequestReader):
             receiving = Relay(self, exchange, head, Framing.NONE)
             if self.current is None:
                 self.current = receiving
+                receiving.head_at = clock()
             else:
                 self._queue.append(receiving)
         receiving.refuse(refused)

@@ -256,9 +256,8 @@ class Upstream:
             relay.queued_at = clock()
             self._pending.append(relay)
         else:
-            relay.fail(
-                ErrorKind.OVERLOAD, f"{limits.max_pending} requests wait for upstream {self.name} already"
-            )
+            waiting = f"{limits.max_pending} wait for upstream {self.name} already"
+            relay.fail(ErrorKind.OVERLOAD, f"too many requests: {waiting}")
 
     def _discard(self, connection: UpstreamConnection) -> None:
         if connection in self._open:

@@ -145,7 +145,7 @@ def test_a_config_that_cannot_be_read_is_an_error(
 ) -> None:
     arguments = ["http://h/"] if command == "explain" else []
     ended = traceward(command, "-c", name, *arguments)
-    assert ended == (2, "", f"{name}:1:1: cannot be read: {reason}\n")
+    assert ended == (2, "", f"{name}:1:1: cannot be read: {reason}: name a YAML file\n")
 
 
 @pytest.mark.parametrize("command", ["check", "run", "explain"])

@@ -42,7 +42,9 @@ def read_text(path: Path) -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError([_problem(str(path), START, (), f"cannot be read: {reason}")]) from None
+        raise ConfigError(
+            [_problem(str(path), START, (), f"cannot be read: {reason}: name a YAML file")]
+        ) from None
 
 
 def load_text(content: bytes, path: Path, environ: Mapping[str, str]) -> LoadedConfig:

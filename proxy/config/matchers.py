@@ -49,7 +49,7 @@ class MatcherLoader:
         value: object = module
         for step in found["attribute"].split("."):
             if not hasattr(value, step):
-                raise ValueError(f"{found['module']} has no {step}{_nearest(step, value)}")
+                raise ValueError(f"{found['module']} has no {step}: {_instead(step, value)}")
             value = getattr(value, step)
         return Matcher(name, _checked(name, value))
 
@@ -88,8 +88,14 @@ class MatcherLoader:
             module = importlib.import_module(name)
         except ModuleNotFoundError as error:
             if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+                relative = Path(*name.split(".")).with_suffix(".py")
+                # It may be what comes next.
+                self.files.update(folder / relative for folder in self._folders)
                 places = " and ".join(str(folder) for folder in self._folders)
-                raise ValueError(f"there is no module {name} in {places}, nor is it installed") from None
+                raise ValueError(
+                    f"there is no module {name} in {places}, nor is it installed: write {relative} there, "
+                    "or another name"
+                ) from None
             raise ValueError(f"{name} does not load: {_words(error, None)}") from None
         except (Exception, SystemExit) as error:
             raise ValueError(f"{name} does not load: {_words(error, None)}") from None
@@ -118,9 +124,9 @@ def _words(error: BaseException, path: Path | None) -> str:
     return f"{words} ({own[-1].filename}:{own[-1].lineno})" if own else words
 
 
-def _nearest(name: str, value: object) -> str:
+def _instead(name: str, value: object) -> str:
     near = get_close_matches(name, [each for each in dir(value) if not each.startswith("_")], n=1)
-    return f": write {near[0]}" if near else ""
+    return f"write {near[0]}" if near else "write the name of a function in it"
 
 
 def _checked(name: str, value: object) -> Callable[[str], bool]:
@@ -131,7 +137,9 @@ def _checked(name: str, value: object) -> Callable[[str], bool]:
     try:
         inspect.signature(value).bind("https://example.com/")
     except TypeError as error:
-        raise ValueError(f"{name} cannot be called with the URL alone: {error}") from None
+        raise ValueError(
+            f"{name} cannot be called with the URL alone: {error}; write def is_api(url)"
+        ) from None
     except ValueError:
         pass  # a builtin without a signature
     return value

@@ -28,7 +28,7 @@ def read_text(scalar: Scalar) -> str:
     if not scalar.text:
         raise ValueError("is empty: write a text")
     if _CONTROL.search(scalar.text):
-        raise ValueError(f"has a control character: {shorten(scalar.text)}")
+        raise ValueError(f"has a control character: {shorten(scalar.text)}; leave it out")
     return scalar.text
 
 

@@ -22,9 +22,13 @@ from proxy.config.problem import Location
 from proxy.config.quantities import PER_SECOND, RATE, Boolean
 from proxy.config.scalars import Scalar, shorten
 from proxy.config.section import Section, SparseSection
+from proxy.message.forwarding import HOP_BY_HOP
 from proxy.policy.propagation import InvalidAction, Parent, UntrustedAction
 from proxy.policy.rules import compile_regex, normalize_prefix
 from proxy.tracecontext.formats import Format
+
+#: Response headers that say where a message or a connection ends.
+_FRAMING = HOP_BY_HOP | {b"content-length", b"trailer"}
 
 
 class Inject(StrEnum):
@@ -68,6 +72,15 @@ def _or_trace_id(value: object, read: Callable[[object], object]) -> object:
 SampleBy: TypeAlias = Annotated[SampleBySettings | None, WrapValidator(_or_trace_id)]
 
 
+def _read_response_header(scalar: Scalar) -> str:
+    name = read_header_name(scalar)
+    if name.lower().encode() in _FRAMING:
+        raise ValueError(
+            f"is {name}, which says where a message ends: write another name, such as x-trace-id"
+        )
+    return name
+
+
 class ResponseSettings(SparseSection):
     """Which response headers tell a client its trace."""
 
@@ -75,7 +88,7 @@ class ResponseSettings(SparseSection):
 
     server_timing: Boolean = Field(default=False, description='Server-Timing: traceparent;desc="00-...".')
     traceresponse: Boolean = Field(default=False, description="The traceresponse header.")
-    trace_id_header: Annotated[str | None, optional(Leaf(read_header_name, "a header name"))] = Field(
+    trace_id_header: Annotated[str | None, optional(Leaf(_read_response_header, "a header name"))] = Field(
         default=None, description="A header of this name, with the trace-id."
     )
 
@@ -119,13 +132,23 @@ def _read_prefix(scalar: Scalar) -> str:
     return scalar.text
 
 
+def _remedy(error: str) -> str:
+    if "perl operator" in error or "escape sequence" in error:
+        return "write it without look-around and back-references, which RE2 does not have"
+    if "repetition size" in error:
+        return "write a repetition of at most 1000"
+    return "write a backslash before a character that stands for itself"
+
+
 def _read_regex(scalar: Scalar) -> str:
     if not scalar.text:
         raise ValueError("is empty and would match every URL: write match: {prefix: /} for that")
     try:
         compile_regex(scalar.text)
     except ValueError as error:
-        raise ValueError(f"{shorten(scalar.text)} is not RE2 syntax: {error}") from None
+        raise ValueError(
+            f"{shorten(scalar.text)} is not RE2 syntax: {error}; {_remedy(str(error))}"
+        ) from None
     return scalar.text
 
 

@@ -31,12 +31,15 @@ def decode(content: bytes) -> str:
         text = content.decode()
     except UnicodeDecodeError as error:
         before = content[: error.start].decode()
-        raise NotText(_place_after(before), f"is not UTF-8: byte 0x{content[error.start]:02x}") from None
+        raise NotText(
+            _place_after(before), f"is not UTF-8: byte 0x{content[error.start]:02x}: save the file as UTF-8"
+        ) from None
     found = _FORBIDDEN.search(text)
     if found is not None:
         code = f"U+{ord(found[0]):04X}"
         raise NotText(
-            _place_after(text[: found.start()]), f"has the character {code}, which YAML does not allow"
+            _place_after(text[: found.start()]),
+            f"has the character {code}, which YAML does not allow: leave it out",
         )
     return text
 

@@ -260,11 +260,15 @@ def test_nesting_through_aliases_is_refused() -> None:
 
 BYTES = [
     pytest.param(b"\xef\xbb\xbfupstream: [", "1:12: upstream: is not YAML: the file ends", id="skipped-mark"),
-    pytest.param(b"a: \xff", "1:4: is not UTF-8: byte 0xff", id="not-utf-8"),
-    pytest.param(b"a: 1\nb: \xc3", "2:4: is not UTF-8: byte 0xc3", id="cut-short"),
-    pytest.param(b"\xff\xfea\x00", "1:1: is not UTF-8: byte 0xff", id="utf-16"),
-    pytest.param(b"a: 1\nb: \x07", "2:4: has the character U+0007, which YAML does not allow", id="bell"),
-    pytest.param(b"a: \x00", "1:4: has the character U+0000, which YAML does not allow", id="nul"),
+    pytest.param(b"a: \xff", "1:4: is not UTF-8: byte 0xff: save the file as UTF-8", id="not-utf-8"),
+    pytest.param(b"a: 1\nb: \xc3", "2:4: is not UTF-8: byte 0xc3: save the file as UTF-8", id="cut-short"),
+    pytest.param(b"\xff\xfea\x00", "1:1: is not UTF-8: byte 0xff: save the file as UTF-8", id="utf-16"),
+    pytest.param(
+        b"a: 1\nb: \x07", "2:4: has the character U+0007, which YAML does not allow: leave it out", id="bell"
+    ),
+    pytest.param(
+        b"a: \x00", "1:4: has the character U+0000, which YAML does not allow: leave it out", id="nul"
+    ),
     pytest.param(
         b'a: "\\ud800"', "1:4: a: has half of a surrogate pair: write the character itself", id="surrogate"
     ),

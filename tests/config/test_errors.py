@@ -614,6 +614,16 @@ TRACING = [
         ],
         id="response",
     ),
+    pytest.param(
+        "tracing: {response: {trace_id_header: Content-Length}}",
+        [
+            (
+                "1:39: tracing.response.trace_id_header: is Content-Length, which says where a message ends: "
+                "write another name, such as x-trace-id"
+            )
+        ],
+        id="response-framing",
+    ),
 ]
 
 RULES = [
@@ -679,8 +689,27 @@ RULES = [
     ),
     pytest.param(
         "tracing: {rules: [{match: /}, {match: /}, {match: {regex: '(?=x)'}}]}",
-        ["1:59: tracing.rules[2].match.regex: '(?=x)' is not RE2 syntax: invalid perl operator: (?="],
+        [
+            (
+                "1:59: tracing.rules[2].match.regex: '(?=x)' is not RE2 syntax: invalid perl operator: (?=; "
+                "write it without look-around and back-references, which RE2 does not have"
+            )
+        ],
         id="regex",
+    ),
+    pytest.param(
+        "tracing: {rules: [{match: {regex: 'a(b'}}, {match: {regex: 'a{2000}'}}]}",
+        [
+            (
+                "1:35: tracing.rules[0].match.regex: 'a(b' is not RE2 syntax: missing ): a(b; write a "
+                "backslash before a character that stands for itself"
+            ),
+            (
+                "1:60: tracing.rules[1].match.regex: 'a{2000}' is not RE2 syntax: invalid repetition size: "
+                "{2000}; write a repetition of at most 1000"
+            ),
+        ],
+        id="regex-remedies",
     ),
     pytest.param(
         "tracing: {rules: [{match: {regex: ''}}]}",
@@ -817,7 +846,7 @@ RULES = [
         [
             (
                 "1:38: tracing.rules[0].match.function: there is no module traceward_nope in "
-                "FOLDER, nor is it installed"
+                "FOLDER, nor is it installed: write traceward_nope.py there, or another name"
             )
         ],
         id="function-module",
@@ -987,7 +1016,7 @@ REST = [
     ),
     pytest.param(
         'spans: {service_name: "a\\x07b"}',
-        ["1:23: spans.service_name: has a control character: 'a\\x07b'"],
+        ["1:23: spans.service_name: has a control character: 'a\\x07b'; leave it out"],
         id="spans-control",
     ),
     pytest.param(

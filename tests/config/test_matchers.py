@@ -86,8 +86,15 @@ REFUSED = [
     pytest.param("matchers", "", "write module:callable", id="no-colon"),
     pytest.param("a-b:c", "", "write module:callable", id="not-an-identifier"),
     pytest.param("../matchers:f", "", "write module:callable", id="path"),
-    pytest.param("traceward_no_such:f", "", "there is no module traceward_no_such in FOLDER", id="no-module"),
-    pytest.param("matchers:f", "x = 1", "matchers has no f", id="no-attribute"),
+    pytest.param(
+        "traceward_no_such:f",
+        "",
+        "there is no module traceward_no_such in FOLDER, nor is it installed: write traceward_no_such.py",
+        id="no-module",
+    ),
+    pytest.param(
+        "matchers:f", "x = 1", "matchers has no f: write the name of a function in it", id="no-attribute"
+    ),
     pytest.param("matchers:is_ap", "def is_api(u): ...", "no is_ap: write is_api", id="near"),
     pytest.param("matchers:x", "x = 1", "matchers:x is not callable", id="not-callable"),
     pytest.param("matchers:f", "async def f(u): ...", "matchers:f is async", id="async"),
@@ -127,3 +134,10 @@ def test_a_module_that_fails_leaves_no_trace(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ZeroDivisionError"):
         MatcherLoader(tmp_path).load("matchers:f")
     assert set(sys.modules) == before
+
+
+def test_a_module_that_is_missing_is_waited_for(tmp_path: Path) -> None:
+    loader = MatcherLoader(tmp_path)
+    with pytest.raises(ValueError, match="there is no module"):
+        loader.load("pages.matchers:f")
+    assert tmp_path / "pages" / "matchers.py" in loader.files

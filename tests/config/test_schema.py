@@ -393,6 +393,9 @@ def test_authorities_and_an_own_certificate(
 def test_a_file_that_cannot_be_read_is_said_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "nope.yaml", {})
-    assert str(caught.value) == f"{tmp_path}/nope.yaml:1:1: cannot be read: No such file or directory"
+    assert (
+        str(caught.value)
+        == f"{tmp_path}/nope.yaml:1:1: cannot be read: No such file or directory: name a YAML file"
+    )
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         load_config(tmp_path, {})

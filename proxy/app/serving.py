@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +26,8 @@ from proxy.server.open_files import allow_open_files
 from proxy.server.pool import Upstream
 from proxy.server.tls import read_files, upstream_context
 from proxy.tracecontext.ids import IdSource
+
+_LOG = logging.getLogger(__name__)
 
 #: How often a drain looks whether it is done, seconds.
 _DRAIN_STEP = 0.02
@@ -180,11 +183,13 @@ class Serving:
         # Connections end by themselves; an event would have to be set on the path of every request.
         while (plane.connections or plane.handshakes) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_DRAIN_STEP)
-        clean = plane.in_flight == 0
+        cut_short = plane.in_flight
+        if cut_short:
+            _LOG.warning("requests cut short, for drain_timeout is over: %d", cut_short)
         plane.abort()
         closing = () if self._observers is None else (self._observers.close(),)
         await asyncio.gather(*closing, *self._leaving)
-        return clean
+        return not cut_short
 
     def close(self) -> None:
         """End what serving left behind: listeners where nothing was drained, and the sweep."""

@@ -397,6 +397,7 @@ def test_a_drain_cut_short_says_so(start: Start, upstream: Upstream) -> None:
         assert proxy.end() == 1
         response = connection.getresponse()
         assert (response.status, json.load(response)["error"]) == (503, "draining")
+    assert "requests cut short, for drain_timeout is over: 1" in proxy.errors
 
 
 def test_idle_clients_do_not_hold_up_a_drain(start: Start, upstream: Upstream, stack: ExitStack) -> None:

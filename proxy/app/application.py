@@ -87,10 +87,15 @@ class Application:
         self._health.commit(monitor)
         self._config = loaded.config
         self._explainer.renew(loaded.config)
+        before = self._urls()
         await self._serving.commit(prepared, self._health.unhealthy)
+        say_listeners(self._say, [url for url in self._urls() if url not in before], None)
+
+    def _urls(self) -> Sequence[str]:
+        return [listener.url for listener in self._serving.listeners]
 
     def _tell(self, admin_url: str | None) -> None:
-        urls = [listener.url for listener in self._serving.listeners]
+        urls = self._urls()
         say_listeners(self._say, urls, admin_url)
         if self.on_start is not None:
             self.on_start(urls, admin_url)

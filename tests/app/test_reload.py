@@ -196,6 +196,8 @@ def test_listeners_come_and_go_while_the_others_stay(
         connection.getresponse().read()
         proxy.rewrite(config_of(upstream, f"['127.0.0.1:{second}', '127.0.0.1:{first}']"))
         proxy.hang_up()
+        assert proxy.process.stdout is not None
+        assert proxy.process.stdout.readline() == f"listening on http://127.0.0.1:{second}\n"
         assert get(f"http://127.0.0.1:{second}/api/")[0] == 200
         assert not path.exists()
         proxy.rewrite(config_of(upstream, f"127.0.0.1:{second}"))

@@ -206,6 +206,7 @@ class Supervisor:
                 slot.send({"kind": Kind.DISCARD})
             running.sockets.discard()
             raise
+        before = self._sockets.urls(self._running.config.listen)
         self._commit(running)
         self._health.commit(monitor)
         self._explainer.renew(loaded.config)
@@ -217,6 +218,8 @@ class Supervisor:
                 self._send_whole(slot)
         if not await self._until(lambda: all(self._serves(slot, generation) for slot in self._slots)):
             _LOG.error("a worker takes more than %g s to go over to the config", _READY_SECONDS)
+        urls = self._sockets.urls(loaded.config.listen)
+        say_listeners(self._say, [url for url in urls if url not in before], None)
 
     async def _make_ready(self, running: _Running) -> None:
         generation = running.order.generation

@@ -178,6 +178,8 @@ def test_a_reload_reaches_every_worker(start: Start, upstream: Upstream) -> None
     proxy = start(config_of(upstream, more=TWO))
     proxy.rewrite(config_of(upstream, f"['127.0.0.1:0', '127.0.0.1:{more}']", TWO + NONE_SAMPLED))
     assert proxy.ask_to_reload() == (200, {"outcome": "applied", "restart": []})
+    assert proxy.process.stdout is not None
+    assert proxy.process.stdout.readline() == f"listening on http://127.0.0.1:{more}\n"
     for url in (proxy.urls[0], f"http://127.0.0.1:{more}"):
         for _ in range(6):
             assert "traceparent" not in get(url + "/api/")[1]

@@ -1,33 +1,34 @@
 """Whether certificates, keys and authorities load, before anything depends on them."""
 
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
-from proxy.config.messages import located
+from proxy.config.problem import Location
 
 
-def check_certificate(cert: Path, key: Path) -> None:
-    """Raise an error at ``cert`` or ``key`` where the two do not load together."""
+def check_certificate(cert: Path, key: Path) -> Iterator[tuple[Location, str]]:
+    """Give a problem at ``cert`` or ``key`` where the two do not load together."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         # An encrypted key would be asked for on the terminal.
         context.load_cert_chain(cert, key, password=_no_password)
     except ssl.SSLError as error:
-        raise _refusal(cert, key, error) from None
+        yield _refusal(cert, key, error)
     except (OSError, ValueError) as error:
-        raise located([(("key",), f"{key} cannot be used: {error}")]) from None
+        yield ("key",), f"{key} cannot be used: {error}"
 
 
 def _no_password() -> str:
     raise ValueError("it is encrypted: write a key without a password")
 
 
-def _refusal(cert: Path, key: Path, error: ssl.SSLError) -> Exception:
+def _refusal(cert: Path, key: Path, error: ssl.SSLError) -> tuple[Location, str]:
     if error.reason == "KEY_VALUES_MISMATCH":
-        return located([(("key",), f"{key} is not the key of {cert}: write the one that it was made with")])
+        return ("key",), f"{key} is not the key of {cert}: write the one that it was made with"
     if _holds_certificate(cert):
-        return located([(("key",), f"{key} has no private key: write a PEM file with one")])
-    return located([(("cert",), f"{cert} has no certificate: write a PEM file with one")])
+        return ("key",), f"{key} has no private key: write a PEM file with one"
+    return ("cert",), f"{cert} has no certificate: write a PEM file with one"
 
 
 def _holds_certificate(path: Path) -> bool:
@@ -38,7 +39,7 @@ def _holds_certificate(path: Path) -> bool:
     return True
 
 
-def check_authorities(name: str, path: Path | None) -> None:
-    """Raise an error at the key ``name`` where ``path`` holds no certificate."""
+def check_authorities(name: str, path: Path | None) -> Iterator[tuple[Location, str]]:
+    """Give a problem at the key ``name`` where ``path`` holds no certificate."""
     if path is not None and not _holds_certificate(path):
-        raise located([((name,), f"{path} has no certificate: write a PEM file with one")])
+        yield (name,), f"{path} has no certificate: write a PEM file with one"

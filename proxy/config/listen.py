@@ -10,6 +10,7 @@ from proxy.config.addresses import AnyAddress, Scheme
 from proxy.config.certificates import check_authorities, check_certificate
 from proxy.config.fields import OrNull, as_scalar, choice, is_null, optional
 from proxy.config.loading import FileName, OptionalFileName
+from proxy.config.messages import located
 from proxy.config.problem import Location
 from proxy.config.section import Section
 
@@ -52,8 +53,12 @@ class ListenTls(Section):
 
     def complete(self) -> Self:
         """Refuse files that no listener could open."""
-        check_certificate(self.cert, self.key)
-        check_authorities("client_ca", self.client_ca)
+        problems = [
+            *check_certificate(self.cert, self.key),
+            *check_authorities("client_ca", self.client_ca),
+        ]
+        if problems:
+            raise located(problems)
         return self
 
 

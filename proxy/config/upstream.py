@@ -10,6 +10,7 @@ from proxy.config.addresses import AnyTarget
 from proxy.config.certificates import check_authorities, check_certificate
 from proxy.config.fields import Items, Leaf, OrNull, choice, is_null, optional
 from proxy.config.loading import OptionalFileName
+from proxy.config.messages import located
 from proxy.config.names import Text, read_host, read_path, split_authority
 from proxy.config.problem import Location
 from proxy.config.quantities import Boolean, duration, integer
@@ -111,9 +112,11 @@ class UpstreamTls(Section):
 
     def complete(self) -> Self:
         """Refuse files that no connection could use."""
+        problems = list(check_authorities("ca", self.ca))
         if self.cert is not None and self.key is not None:
-            check_certificate(self.cert, self.key)
-        check_authorities("ca", self.ca)
+            problems += check_certificate(self.cert, self.key)
+        if problems:
+            raise located(problems)
         return self
 
 

@@ -390,6 +390,16 @@ def test_authorities_and_an_own_certificate(
     ]
 
 
+def test_every_file_of_a_listener_that_does_not_load_is_told_at_once(
+    tmp_path: Path, errors: Callable[[str], list[str]]
+) -> None:
+    (tmp_path / "x.pem").write_text("x")
+    assert errors("listen: {address: 127.0.0.1:80, tls: {cert: x.pem, key: x.pem, client_ca: x.pem}}") == [
+        "1:45: listen.tls.cert: FOLDER/x.pem has no certificate: write a PEM file with one",
+        "1:75: listen.tls.client_ca: FOLDER/x.pem has no certificate: write a PEM file with one",
+    ]
+
+
 def test_a_file_that_cannot_be_read_is_said_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "nope.yaml", {})

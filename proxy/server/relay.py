@@ -373,7 +373,9 @@ class Relay:
         now = clock()
         self.exchange.overhead += now - started
         if self._upstream is not None:
-            downstream.deadline = now + self._upstream.idle_timeout
+            # Writing may have found that the client takes no more: then it is the client who is waited for.
+            patience = self.limits.body_timeout if downstream.full else self._upstream.idle_timeout
+            downstream.deadline = now + patience
         return now
 
     def finish_response(self, now: float) -> None:
@@ -436,6 +438,7 @@ class Relay:
         waits_for_client = not self.request_complete and not self._downstream.gate.holds
         self._leave_upstream()
         if held or (self._response_started and waits_for_client):
+            self.exchange.error = ErrorKind.REQUEST_TIMEOUT
             self._downstream.abort(self)
         elif waits_for_client:
             self.request_complete = True

@@ -2,8 +2,9 @@
 
 import asyncio
 
+from proxy.message.error import ErrorKind
 from proxy.server.downstream import DownstreamConnection
-from tests.server.conftest import GET, OK, Peer, Wire
+from tests.server.conftest import GET, OK, Peer, Start, Wire
 
 #: More than sockets and write buffers on the way take, and far less than what is sent.
 BOUND = 24 << 20
@@ -144,6 +145,21 @@ async def test_an_answer_that_nobody_takes_is_cut_off(wire: Wire) -> None:
     await upstream.gone()
     assert len(await client.expect_reset()) < BOUND
     assert (await wire.record()).status == 200
+
+
+async def test_who_takes_nothing_is_waited_for_as_a_client(start: Start) -> None:
+    wire = await start("limits: {body_timeout: 5s}")
+    client = await wire.connect()
+    upstream, _ = await wire.forward(client, GET)
+    await upstream.send(BIG_OK)
+    await upstream.fill(PART)
+    # Far less than timeouts.idle; once to see how much there is, once to see that it stays so.
+    wire.late(6)
+    wire.late(12)
+    await upstream.gone()
+    await client.expect_reset()
+    record = await wire.record()
+    assert (record.status, record.error) == (200, ErrorKind.REQUEST_TIMEOUT)
 
 
 async def test_a_slow_reader_that_reads_is_not_cut_off(wire: Wire) -> None:

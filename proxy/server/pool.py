@@ -193,8 +193,9 @@ class Upstream:
 
     @property
     def in_flight(self) -> int:
-        """Requests that an upstream connection carries now."""
-        return len(self._open) - sum(len(target.idle) for target in self._targets)
+        """Requests that an upstream connection carries now; one that upgraded it ended with its 101."""
+        tunnels = sum(1 for connection in self._open if connection.switched)
+        return len(self._open) - tunnels - sum(len(target.idle) for target in self._targets)
 
     @property
     def has_healthy_target(self) -> bool:

@@ -56,11 +56,11 @@ class UpstreamConnection(asyncio.Protocol):
         "_reusable",
         "_silent_bytes",
         "_started",
-        "_switched",
         "_tail",
         "gate",
         "idle_since",
         "served",
+        "switched",
         "target",
         "transport",
     )
@@ -76,6 +76,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._relay: Relay | None = None
         self.idle_since = 0.0
         self.served = 0
+        self.switched = False  # by a 101: a tunnel has the connection, or is about to
         self._response_complete = False
         self._reusable = True
         self._full = False  # the upstream takes less than there is to write
@@ -110,7 +111,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._silent_bytes = 0  # since the last piece of a body
         self._head_complete = False
         self._interim = False
-        self._switched = False  # by a 101
+        self.switched = False
         self._response_complete = False
 
     def detach(self) -> None:
@@ -156,10 +157,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._data += data
         try:
             self._parser.feed_data(data)
-            if self._switched:
+            if self.switched:
                 raise httptools.HttpParserError("a 101 without its end")
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if self._switched and isinstance(error, httptools.HttpParserUpgrade):
+            if self.switched and isinstance(error, httptools.HttpParserUpgrade):
                 self._relay = None
                 self.target.failures = 0
                 relay.switch(data[error.args[0] :], started)
@@ -325,7 +326,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _receive_interim(self, relay: "Relay", head: ResponseHead) -> None:
         if head.status == 101:
             relay.receive_switch(head, self._started)
-            self._switched = self._interim = True
+            self.switched = self._interim = True
             return
         self._interim = True
         relay.receive_interim(head)

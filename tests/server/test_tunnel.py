@@ -38,6 +38,8 @@ async def test_the_handshake_passes_with_its_trace_and_counts_at_once(start: Sta
     assert (record.status, record.error) == (101, None)
     assert wire.plane.in_flight == 0
     assert len(wire.plane.connections) == 1
+    pool = wire.plane.upstreams["default"]
+    assert (pool.connections, pool.in_flight) == (1, 0)
 
 
 async def test_bytes_pass_both_ways(wire: Wire) -> None:

@@ -37,7 +37,7 @@ SCENARIOS = {
     "idle": Scenario(idle, {"connections": 500}),
     "transfer": Scenario(transfer, {"size": 16 * MEBIBYTE, "pace": 128 * MEBIBYTE}),
     "slow-readers": Scenario(slow_readers, {"readers": 20, "seconds": 0.3, "whole": 2}),
-    "slow-senders": Scenario(slow_senders, {"senders": 20, "seconds": 1.5}),
+    "slow-senders": Scenario(slow_senders, {"senders": 20, "seconds": 1.5, "rounds": 1}),
     "restarts": Scenario(restarts, {"kills": 1, "clients": 16, "up": 0.3, "down": 0.2}),
     "pauses": Scenario(pauses, {"clients": 20, "cases": ((0.5, (0.8,)),)}),
     "drain": Scenario(drain, {"stops": 1, "clients": 16}),

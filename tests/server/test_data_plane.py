@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from itertools import pairwise
 from time import perf_counter
 
 import pytest
@@ -23,7 +24,7 @@ async def _slow_clients(wire: Wire, count: int) -> list[Peer]:
 async def test_a_sweep_acts_on_a_few_deadlines_in_each_step(wire: Wire) -> None:
     clients = await _slow_clients(wire, 2 * EXPIRED_AT_ONCE + 1)
     answered = []
-    for _ in wire.plane.sweep_in_steps(perf_counter() + 11):
+    for _ in wire.plane.expire(list(wire.plane.connections), perf_counter() + 11):
         await wire.turns()
         answered.append(sum(not client.quiet for client in clients))
     await wire.turns()
@@ -33,7 +34,7 @@ async def test_a_sweep_acts_on_a_few_deadlines_in_each_step(wire: Wire) -> None:
 
 async def test_a_connection_that_went_on_between_two_steps_is_left(wire: Wire) -> None:
     clients = await _slow_clients(wire, EXPIRED_AT_ONCE + 1)
-    steps = wire.plane.sweep_in_steps(perf_counter() + 11)
+    steps = wire.plane.expire(list(wire.plane.connections), perf_counter() + 11)
     next(steps)
     await wire.turns()
     (spared,) = [client for client in clients if client.quiet]
@@ -47,7 +48,7 @@ async def test_a_connection_that_went_on_between_two_steps_is_left(wire: Wire) -
 
 async def test_a_connection_that_ended_between_two_steps_is_left(wire: Wire) -> None:
     clients = await _slow_clients(wire, EXPIRED_AT_ONCE + 1)
-    steps = wire.plane.sweep_in_steps(perf_counter() + 11)
+    steps = wire.plane.expire(list(wire.plane.connections), perf_counter() + 11)
     next(steps)
     await wire.turns()
     (gone,) = [client for client in clients if client.quiet]
@@ -72,3 +73,17 @@ async def test_every_sweep_tells_how_late_it_is(wire: Wire, monkeypatch: pytest.
         assert await told.get() >= 0.2
     finally:
         sweep.cancel()
+
+
+async def test_a_sweep_comes_in_parts(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = await _slow_clients(wire, 20)
+    monkeypatch.setattr(data_plane, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(data_plane, "clock", lambda: perf_counter() + 11)
+    ended = [0]
+    wire.plane.observe_lag = lambda _: ended.append(
+        20 - sum(not each.idle for each in wire.plane.connections)
+    )
+    sweep = asyncio.create_task(wire.plane.sweep_forever())
+    await wire.settled(lambda: all(not client.quiet for client in clients))
+    sweep.cancel()
+    assert max(after - before for before, after in pairwise(ended)) <= 3

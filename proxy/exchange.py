@@ -21,7 +21,7 @@ from proxy.message.forwarding import (
     forwarded_fields,
     hop_by_hop,
 )
-from proxy.message.head import Field, PlainRequestHead, RequestHead, ResponseHead
+from proxy.message.head import Field, PlainRequestHead, RequestHead, ResponseHead, context_of
 from proxy.message.lines import encode_lines, parse_fields
 from proxy.message.upgrade import accepts_offer, offered_protocols, upgrade_lines
 from proxy.policy import cors, propagation
@@ -449,7 +449,7 @@ def _disguised(names: Sequence[bytes]) -> set[bytes]:
 def _grown(head: RequestHead, trace: TraceDecision) -> int:
     """Return by how many bytes the trace-header lines grew, at least 0; a line ends with CRLF."""
     grown = sum([len(name) + len(value) + 4 for name, value in trace.add])
-    fields = head.context
+    fields = context_of(head)
     if fields is not None and not trace.remove.isdisjoint(fields.present):
         removed = zip(fields.fields, fields.names, strict=True)
         grown -= sum([len(field[0]) + len(field[1]) + 4 for field, name in removed if name in trace.remove])

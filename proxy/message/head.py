@@ -6,7 +6,6 @@ does not.
 """
 
 from collections.abc import Set
-from typing import Any, ClassVar
 
 from proxy.message.encode import encode_response_head
 from proxy.message.lines import Field, encode_lines, parse_fields
@@ -19,6 +18,7 @@ __all__ = [
     "PlainResponseHead",
     "RequestHead",
     "ResponseHead",
+    "context_of",
 ]
 
 OWS = b" \t"
@@ -31,34 +31,51 @@ class Head:
     """Fields beside their lower-case names, so that nothing lower-cases a name twice.
 
     ``lines`` are the same fields as bytes, each with the CRLF before it; as they came where they
-    came in one piece. What of the two was not given is made from the other when it is asked for.
-    ``version`` is (1, 0) or (1, 1).
+    came in one piece. Where only these are given they are split when somebody asks for a field.
+    ``version`` is (1, 0) or (1, 1). ``plain`` tells whether no field is one that is read here
+    (``message.plain``).
     """
 
-    __slots__ = ("fields", "lines", "names", "present", "version")
+    __slots__ = ("_fields", "_names", "_present", "lines", "plain", "version")
 
-    fields: list[Field]
-    lines: bytes
-    names: list[bytes]
-    present: set[bytes]
-    version: tuple[int, int]
-    #: Whether no field is one that is read here (``message.plain``).
-    plain: ClassVar[bool] = False
+    def __init__(
+        self,
+        fields: list[Field] | None,
+        lines: bytes | None = None,
+        version: tuple[int, int] = (1, 1),
+        *,
+        plain: bool = False,
+    ) -> None:
+        self._fields = fields
+        self._names: list[bytes] | None = None
+        self._present: set[bytes] | None = None
+        self.lines = encode_lines(fields or ()) if lines is None else lines
+        self.version = version
+        self.plain = plain
 
-    def __getattr__(self, name: str) -> Any:
-        """Make what is asked for and not yet there."""
-        if name == "lines":
-            self.lines = encode_lines(self.fields)
-        elif name in ("fields", "names", "present"):
-            self.fields = parse_fields(self.lines)
-            self._name()
-        else:
-            raise AttributeError(name)
-        return getattr(self, name)
+    @property
+    def fields(self) -> list[Field]:
+        """The fields in order."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = parse_fields(self.lines)
+        return fields
 
-    def _name(self) -> None:
-        self.names = [name.lower() for name, _ in self.fields]
-        self.present = set(self.names)
+    @property
+    def names(self) -> list[bytes]:
+        """Their names in lower case, in the same order."""
+        names = self._names
+        if names is None:
+            names = self._names = [name.lower() for name, _ in self.fields]
+        return names
+
+    @property
+    def present(self) -> set[bytes]:
+        """The names as a set."""
+        present = self._present
+        if present is None:
+            present = self._present = set(self.names)
+        return present
 
     def lines_without(self, gone: Set[bytes]) -> bytes:
         """Return the field lines but for those whose lower-case name is in ``gone``."""
@@ -115,21 +132,6 @@ class Head:
         return b"close" not in options and (current or b"keep-alive" in options)
 
 
-class ContextHead(Head):
-    """The fields of a plain request that tell of its trace, each at most once."""
-
-    __slots__ = ()
-
-    def __init__(self, traceparent: bytes | None, tracestate: bytes | None) -> None:
-        self.fields = []
-        if traceparent is not None:
-            self.fields.append((b"traceparent", traceparent))
-        if tracestate is not None:
-            self.fields.append((b"tracestate", tracestate))
-        self.names = [name for name, _ in self.fields]
-        self.present = set(self.names)
-
-
 class RequestHead(Head):
     """The head of a request: ``method`` and ``target`` are the bytes of the request line.
 
@@ -137,8 +139,6 @@ class RequestHead(Head):
     """
 
     __slots__ = ("host", "method", "target")
-
-    host: bytes | None
 
     def __init__(
         self,
@@ -148,22 +148,13 @@ class RequestHead(Head):
         version: tuple[int, int] = (1, 1),
         lines: bytes | None = None,
     ) -> None:
+        Head.__init__(self, fields, lines, version)
         self.method = method
         self.target = target
-        self.version = version
-        self.fields = fields
-        if lines is not None:
-            self.lines = lines
-        self._name()
         names = self.names
-        self.host = None
+        self.host: bytes | None = None
         if names.count(b"host") == 1:
             self.host = fields[names.index(b"host")][1].strip(OWS)
-
-    @property
-    def context(self) -> Head | None:
-        """The head to look for the fields of a trace context in; None: there are none."""
-        return self
 
 
 class ResponseHead(Head):
@@ -179,13 +170,9 @@ class ResponseHead(Head):
         version: tuple[int, int] = (1, 1),
         lines: bytes | None = None,
     ) -> None:
+        Head.__init__(self, fields, lines, version)
         self.status = status
         self.phrase = phrase
-        self.version = version
-        self.fields = fields
-        if lines is not None:
-            self.lines = lines
-        self._name()
 
     def encode(self, lines: bytes) -> bytes:
         """Return the head as bytes, with these field lines."""
@@ -195,12 +182,11 @@ class ResponseHead(Head):
 class PlainRequestHead(RequestHead):
     """The head of a request that was found plain (``message.plain``): its fields are split when asked for.
 
-    ``bare`` are its lines less those of ``context``, ``length`` the bytes of its body.
+    ``context`` has the fields that tell of its trace, each at most once; None: there are none. ``bare``
+    are its lines less those of ``context``, ``length`` the bytes of its body.
     """
 
     __slots__ = ("bare", "context", "length")
-    plain: ClassVar[bool] = True
-    context: ContextHead | None
 
     def __init__(
         self,
@@ -210,16 +196,18 @@ class PlainRequestHead(RequestHead):
         host: bytes,
         length: int,
         bare: bytes,
-        context: ContextHead | None = None,
+        context: Head | None = None,
     ) -> None:
+        self._fields = self._names = self._present = None
+        self.lines = lines
+        self.version = (1, 1)
+        self.plain = True
         self.method = method
         self.target = target
-        self.lines = lines
         self.host = host
         self.length = length
         self.bare = bare
         self.context = context
-        self.version = (1, 1)
 
     @property
     def persists(self) -> bool:
@@ -235,16 +223,17 @@ class PlainResponseHead(ResponseHead):
     """
 
     __slots__ = ("length", "received", "sent")
-    plain: ClassVar[bool] = True
 
     def __init__(self, received: bytes, sent: bytes, start: int, length: int) -> None:
+        self._fields = self._names = self._present = None
+        self.lines = sent[start:-4]
+        self.version = (1, 1)
+        self.plain = True
+        self.status = int(received[9:12])
+        self.phrase = received[13:start]
         self.received = received
         self.sent = sent
         self.length = length
-        self.status = int(received[9:12])
-        self.phrase = received[13:start]
-        self.version = (1, 1)
-        self.lines = sent[start:-4]
 
     @property
     def persists(self) -> bool:
@@ -253,4 +242,9 @@ class PlainResponseHead(ResponseHead):
 
     def encode(self, lines: bytes) -> bytes:
         """Return the head as bytes, with these field lines."""
-        return self.sent if lines is self.lines else super().encode(lines)
+        return self.sent if lines is self.lines else encode_response_head(self.status, self.phrase, lines)
+
+
+def context_of(head: RequestHead) -> Head | None:
+    """Return the head to look for the fields of a trace context in; None: there are none."""
+    return head.context if isinstance(head, PlainRequestHead) else head

@@ -9,7 +9,7 @@ What is found here is held to the grammar by the wire parser, which sees the sam
 
 import re
 
-from proxy.message.head import OWS, ContextHead, PlainRequestHead, PlainResponseHead
+from proxy.message.head import OWS, Head, PlainRequestHead, PlainResponseHead
 
 #: Fields that are longer are not kept, bytes: what an idle connection costs stays small.
 KEPT_BYTES = 2048
@@ -95,11 +95,16 @@ class PlainRequests:
         return PlainRequestHead(method, target, lines, found.host, found.length, bare, context)
 
 
-def _take_context(lines: bytes) -> tuple[bytes, ContextHead]:
+def _take_context(lines: bytes) -> tuple[bytes, Head]:
     """Return the lines less a traceparent and a tracestate, and these."""
     bare, traceparent = _take(lines, _TRACEPARENT)
     bare, tracestate = _take(bare, _TRACESTATE)
-    return bare, ContextHead(traceparent, tracestate)
+    fields = []
+    if traceparent is not None:
+        fields.append((b"traceparent", traceparent))
+    if tracestate is not None:
+        fields.append((b"tracestate", tracestate))
+    return bare, Head(fields, b"")
 
 
 def _take(lines: bytes, name: bytes) -> tuple[bytes, bytes | None]:

@@ -4,7 +4,7 @@
 the decision names the fields to remove and those to add, and whoever sends the head applies both.
 """
 
-from proxy.message.head import Field, RequestHead
+from proxy.message.head import Field, RequestHead, context_of
 from proxy.policy.completion import OTHER_FIELDS, TRACESTATE_ALONE, complete
 from proxy.policy.inbound import Inbound, extract, read
 from proxy.policy.outcome import Context, Decision, Reason
@@ -65,7 +65,7 @@ def decide(
     now: float,
 ) -> TraceDecision:
     """Decide about a request that a rule traces. ``now`` is monotonic seconds."""
-    fields = head.context
+    fields = context_of(head)
     if fields is None and not preflight:
         return _start(policy, head, ids, now, NOTHING)
     fields = fields or head
@@ -96,7 +96,7 @@ def leave(reason: Reason, head: RequestHead, *, trusted: bool, strip: bool) -> T
 
     ``reason`` says which, or that it is a preflight; ``strip`` removes a trusted context too.
     """
-    fields = head.context
+    fields = context_of(head)
     if fields is None and reason is not Reason.PREFLIGHT:
         return _UNTRACED[reason]
     fields = fields or head
@@ -290,7 +290,7 @@ def _decide_valid(
             theirs, span_id, sampled, found.members, verdict.ot, ot_changed=verdict.ot_changed
         )
     else:
-        remove, add = complete(policy, head.context or head, found, trusted=trusted)
+        remove, add = complete(policy, context_of(head) or head, found, trusted=trusted)
         context, span_id = _FORWARDED, theirs.span_id
     return TraceDecision(
         decision,

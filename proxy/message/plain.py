@@ -71,8 +71,10 @@ class PlainRequests:
         end = data.find(b"\r\n")
         target_end = end - len(_VERSION)
         method_end = data.find(b" ")
+        if not 0 < method_end < target_end or data[target_end:end] != _VERSION:
+            return None
         method, target = data[:method_end], data[method_end + 1 : target_end]
-        if not target or b" " in target or data[target_end:end] != _VERSION or method not in _METHODS:
+        if not target or b" " in target or method not in _METHODS:
             return None
         lines = data[end:head_end]
         bare, context = lines, None

@@ -26,7 +26,7 @@ class Matcher:
     """A function of the user's, and the name that it has in the config."""
 
     name: str
-    call: Callable[[str], bool]
+    call: Callable[[str], object]
 
     def __str__(self) -> str:
         return self.name
@@ -129,7 +129,7 @@ def _instead(name: str, value: object) -> str:
     return f"write {near[0]}" if near else "write the name of a function in it"
 
 
-def _checked(name: str, value: object) -> Callable[[str], bool]:
+def _checked(name: str, value: object) -> Callable[[str], object]:
     if not callable(value):
         raise ValueError(f"{name} is not callable: write a function that takes a URL and returns a bool")
     if inspect.iscoroutinefunction(value):

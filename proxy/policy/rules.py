@@ -25,7 +25,7 @@ class Match:
 
     prefix: str | None = None  # of the URL, or of the target where it starts with "/"
     regex: str | None = None  # RE2, searched in the URL
-    function: Callable[[str], bool] | None = None  # called with the URL
+    function: Callable[[str], object] | None = None  # called with the URL
     function_name: str | None = None  # module:callable, for people
     methods: frozenset[bytes] | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()  # (lower-case name, exact value)
@@ -208,7 +208,7 @@ class _Index:
                 return number
         return best
 
-    def _call(self, number: int, function: Callable[[str], bool], url: str) -> bool:
+    def _call(self, number: int, function: Callable[[str], object], url: str) -> bool:
         try:
             return bool(function(url))
         except Exception as error:  # the user's code; a request must not fail by it

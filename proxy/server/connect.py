@@ -6,26 +6,37 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
 from proxy.config.addresses import Scheme, Target, TcpAddress, UnixAddress
+from proxy.server.transport import WireProtocol, factory_of
 
 #: How long an address is tried before the next one is tried beside it, seconds (RFC 8305, section 8).
 ATTEMPT_DELAY = 0.25
 
-P = TypeVar("P", bound=asyncio.Protocol)
+P = TypeVar("P", bound=WireProtocol)
 
 
 async def open_connection(
-    target: Target, factory: Callable[[], P], *, tls: ssl.SSLContext | None, server_name: str | None
+    target: Target, make: Callable[[], P], *, tls: ssl.SSLContext | None, server_name: str | None
 ) -> P:
     """Return the protocol of a new connection; ``tls`` is used for https targets.
 
     Raises:
         OSError: the name does not resolve, no address accepts, or TLS fails.
     """
+    protocol = await _connect(target, factory_of(make), tls, server_name)
+    return cast("P", protocol)
+
+
+async def _connect(
+    target: Target,
+    factory: Callable[[], asyncio.Protocol],
+    tls: ssl.SSLContext | None,
+    server_name: str | None,
+) -> asyncio.Protocol:
     loop = asyncio.get_running_loop()
     match target.address:
         case UnixAddress(path):

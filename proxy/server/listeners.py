@@ -18,6 +18,7 @@ from proxy.server.data_plane import DataPlane, ListenerFacts
 from proxy.server.deaf import ignore_new_clients
 from proxy.server.downstream import DownstreamConnection
 from proxy.server.tls_server import TlsServer
+from proxy.server.transport import factory_of
 
 #: Clients that wait to be accepted.
 BACKLOG = 4096
@@ -119,23 +120,19 @@ class Listener:
 
     async def _start(self, plane: DataPlane) -> list[asyncio.Server | TlsServer]:
         loop = asyncio.get_running_loop()
-        facts = self._facts
+        make = self._factory(plane)
         servers: list[asyncio.Server | TlsServer] = []
         for sock in self._sockets:
             # A copy: it is closed with the server, and another one may follow.
             copy = sock.dup()
             if self._tls is not None:
-                servers.append(TlsServer(copy, self._tls, plane, lambda: DownstreamConnection(plane, facts)))
+                servers.append(TlsServer(copy, self._tls, plane, make))
                 continue
             unix = sock.family == socket.AF_UNIX
             create: Callable[..., Awaitable[asyncio.Server]]
             create = loop.create_unix_server if unix else loop.create_server
             options = _KEEP_PATH if unix else {}
-            servers.append(
-                await create(
-                    lambda: DownstreamConnection(plane, facts), sock=copy, backlog=BACKLOG, **options
-                )
-            )
+            servers.append(await create(make, sock=copy, backlog=BACKLOG, **options))
         return servers
 
     @property
@@ -163,13 +160,15 @@ class Listener:
             else:
                 await self._take(each, plane)
 
+    def _factory(self, plane: DataPlane) -> Callable[[], asyncio.Protocol]:
+        facts = self._facts
+        return factory_of(lambda: DownstreamConnection(plane, facts))
+
     async def _take(self, accepted: socket.socket, plane: DataPlane) -> None:
         accepted.setblocking(False)
-        facts = self._facts
+        make = self._factory(plane)
         with contextlib.suppress(OSError):
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: DownstreamConnection(plane, facts), accepted
-            )
+            await asyncio.get_running_loop().connect_accepted_socket(make, accepted)
 
     def close(self) -> None:
         """Accept no more."""

@@ -5,7 +5,6 @@ short way: llhttp holds it to the grammar without telling about its fields. All 
 from llhttp's callbacks.
 """
 
-import asyncio
 import re
 from time import perf_counter as clock
 from typing import TYPE_CHECKING
@@ -31,7 +30,7 @@ _NOT_HTTP_1 = "the request is not HTTP/1.1 or HTTP/1.0"
 _REQUEST_LINE_START = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?: |\Z)")
 
 
-class RequestReader(asyncio.Protocol):
+class RequestReader:
     """The half of a downstream connection that reads; the other half takes the heads and refusals."""
 
     __slots__ = (

@@ -4,13 +4,41 @@ import asyncio
 import socket
 import ssl
 import struct
+from collections.abc import Callable
 from typing import Protocol, cast
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
+class WireProtocol(Protocol):
+    """What a loop calls of ``asyncio.Protocol``, which those that are compiled cannot inherit from."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+
+    def eof_received(self) -> bool | None:
+        """Take the end of what comes; return whether to keep the transport open."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take the end of the connection."""
+
+    def pause_writing(self) -> None:
+        """Write no more for now."""
+
+    def resume_writing(self) -> None:
+        """Write again."""
+
+
 class _SocketOptions(Protocol):
     def setsockopt(self, level: int, option: int, value: bytes) -> None: ...
+
+
+def factory_of(make: Callable[[], WireProtocol]) -> Callable[[], asyncio.Protocol]:
+    """Return a factory of protocols as the loop wants it."""
+    return cast("Callable[[], asyncio.Protocol]", make)
 
 
 def abort(transport: asyncio.Transport) -> None:

@@ -32,7 +32,7 @@ _LARGE_HEAD = "the response head is larger than"
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) [1-9][0-9][0-9](?: [\t -~\x80-\xff]*)?\r\n")
 
 
-class UpstreamConnection(asyncio.Protocol):
+class UpstreamConnection:
     """The wire side of an exchange's upstream leg."""
 
     __slots__ = (
@@ -180,6 +180,9 @@ class UpstreamConnection(asyncio.Protocol):
             self._end(relay, now)
         elif self._framing is Framing.CHUNKED:
             self._tail = (self._tail + data)[-5:] if len(data) < 5 else data[-5:]
+
+    def eof_received(self) -> None:
+        """Let the transport close: nothing more comes, and nobody reads what is written."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the exchange, if there is one, and the pool."""

@@ -7,6 +7,7 @@ import pytest
 
 from proxy.server.data_plane import ListenerFacts
 from proxy.server.downstream import DownstreamConnection
+from proxy.server.transport import WireProtocol
 from tests.server.conftest import Wire, pytest_asyncio_loop_factories, start, wire
 
 __all__ = ["pytest_asyncio_loop_factories", "start", "wire"]
@@ -17,7 +18,7 @@ _FACTS = ListenerFacts("http", "a.test")
 class MemoryTransport(asyncio.Transport):
     """Keeps what is written; the test is the peer."""
 
-    def __init__(self, protocol: asyncio.Protocol, wrote: Callable[["MemoryTransport"], None]) -> None:
+    def __init__(self, protocol: WireProtocol, wrote: Callable[["MemoryTransport"], None]) -> None:
         super().__init__({"peername": ("127.0.0.1", 1)})
         self.protocol = protocol
         self.written = bytearray()
@@ -75,7 +76,7 @@ class Bench:
         return transport
 
     async def open_upstream(
-        self, target: object, factory: Callable[[], asyncio.Protocol], **_: object
+        self, target: object, factory: Callable[[], WireProtocol], **_: object
     ) -> object:
         """Stand in for ``open_connection``."""
         protocol = factory()

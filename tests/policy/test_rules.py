@@ -186,7 +186,7 @@ def test_a_function_that_raises_is_no_match_and_reported() -> None:
 
 
 def test_any_true_value_of_a_function_matches() -> None:
-    rules = rule_set(Match(function=lambda url: url and "yes"))  # type: ignore[arg-type,return-value]  # user code
+    rules = rule_set(Match(function=lambda url: url and "yes"))
     assert found(rules, CHECKOUT) == 0
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Final
 
 from proxy.message.error import RETRIABLE, RETRY_AFTER_SECONDS, STATUS, ErrorKind, RefusedMessage
 from proxy.message.forwarding import (
@@ -36,7 +37,7 @@ from proxy.tracecontext.formats import BAGGAGE, CONTEXT_FIELDS
 from proxy.tracecontext.ids import IdSource
 
 #: Fields that a Connection field cannot name away.
-PROTECTED = CONTEXT_FIELDS | {
+PROTECTED: Final = CONTEXT_FIELDS | {
     BAGGAGE,
     b"host",
     b"x-forwarded-for",
@@ -44,13 +45,13 @@ PROTECTED = CONTEXT_FIELDS | {
     b"x-forwarded-host",
 }
 #: Names that no other field may come close to, see ``_disguised``.
-GUARDED = PROTECTED | HOP_BY_HOP | {b"content-length", b"forwarded"}
+GUARDED: Final = PROTECTED | HOP_BY_HOP | {b"content-length", b"forwarded"}
 #: The status of an exchange whose client left before an answer began (as nginx logs it).
-CLIENT_CLOSED_REQUEST = 499
+CLIENT_CLOSED_REQUEST: Final = 499
 #: For how many hosts a client's X-Forwarded-* are remembered.
-REMEMBERED_HOSTS = 64
+REMEMBERED_HOSTS: Final = 64
 #: The rule label of requests that no rule matches.
-NO_RULE = "none"
+NO_RULE: Final = "none"
 
 
 @dataclass(frozen=True, slots=True)

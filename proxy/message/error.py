@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 
 class ErrorKind(StrEnum):
@@ -24,7 +25,7 @@ class ErrorKind(StrEnum):
     NO_HEALTHY_TARGET = "no_healthy_target"
 
 
-STATUS: Mapping[ErrorKind, int] = {
+STATUS: Final[Mapping[ErrorKind, int]] = {
     ErrorKind.BAD_REQUEST: 400,
     ErrorKind.INVALID_CONTEXT: 400,
     ErrorKind.NO_ROUTE: 404,
@@ -43,11 +44,11 @@ STATUS: Mapping[ErrorKind, int] = {
 }
 
 #: Kinds that a client may try again after the seconds told in Retry-After.
-RETRY_AFTER_SECONDS = 1
-RETRIABLE = frozenset({ErrorKind.OVERLOAD, ErrorKind.DRAINING, ErrorKind.NO_HEALTHY_TARGET})
+RETRY_AFTER_SECONDS: Final = 1
+RETRIABLE: Final = frozenset({ErrorKind.OVERLOAD, ErrorKind.DRAINING, ErrorKind.NO_HEALTHY_TARGET})
 
 #: Kinds after which the client's connection cannot be read further as HTTP.
-CLOSING = frozenset(
+CLOSING: Final = frozenset(
     {
         ErrorKind.BAD_REQUEST,
         ErrorKind.REQUEST_TIMEOUT,

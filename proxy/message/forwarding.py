@@ -6,6 +6,7 @@ https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1, https://www.rfc-editor.org
 from collections.abc import Callable
 from enum import StrEnum
 from functools import lru_cache
+from typing import Final
 
 from proxy.message.head import Field, RequestHead, ResponseHead
 
@@ -21,7 +22,7 @@ class XForwarded(StrEnum):
 #: Fields of one connection whether nominated or not; HTTP2-Settings goes with an Upgrade. Trailer is
 #: not among them, since trailers are relayed. Neither are Proxy-Authenticate and Proxy-Authorization,
 #: which RFC 9110 (11.7) lets proxies relay to one another, and which nginx, HAProxy and Envoy relay.
-HOP_BY_HOP = frozenset(
+HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
         b"http2-settings",
@@ -32,10 +33,10 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-_NOTHING_MORE = HOP_BY_HOP | {b"close"}
-_COMMON_VALUES = frozenset({b"keep-alive", b"Keep-Alive", b"close", b"Upgrade", b"upgrade"})
+_NOTHING_MORE: Final = HOP_BY_HOP | {b"close"}
+_COMMON_VALUES: Final = frozenset({b"keep-alive", b"Keep-Alive", b"close", b"Upgrade", b"upgrade"})
 #: Naming these as connection options would take from the upstream what frames, routes or secures.
-_NEVER_NOMINATED = frozenset({b"content-length", b"host", b"forwarded"})
+_NEVER_NOMINATED: Final = frozenset({b"content-length", b"host", b"forwarded"})
 
 
 def hop_by_hop(
@@ -61,15 +62,15 @@ def hop_by_hop(
 
 
 #: What a peer on a unix socket, which has no address, is called.
-_UNIX = "unix"
+_UNIX: Final = "unix"
 
 _FOR, _PROTO, _HOST, _FORWARDED = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded"
-_HOST_FIELD = b"host"
-_X_FIELDS = frozenset({_FOR, _PROTO, _HOST})
+_HOST_FIELD: Final = b"host"
+_X_FIELDS: Final = frozenset({_FOR, _PROTO, _HOST})
 #: What tells of the client, from whoever wrote it.
-FORWARDED_FIELDS = _X_FIELDS | {_FORWARDED}
-_NOTHING: frozenset[bytes] = frozenset()
-_PROTO_FIELDS: dict[str, Field] = {
+FORWARDED_FIELDS: Final = _X_FIELDS | {_FORWARDED}
+_NOTHING: Final[frozenset[bytes]] = frozenset()
+_PROTO_FIELDS: Final[dict[str, Field]] = {
     scheme: (b"X-Forwarded-Proto", scheme.encode()) for scheme in ("http", "https")
 }
 

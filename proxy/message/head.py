@@ -6,6 +6,7 @@ does not.
 """
 
 from collections.abc import Set
+from typing import Final
 
 from proxy.message.encode import encode_response_head
 from proxy.message.lines import Field, encode_lines, parse_fields
@@ -21,10 +22,10 @@ __all__ = [
     "context_of",
 ]
 
-OWS = b" \t"
+OWS: Final = b" \t"
 
 #: Connection fields that say no more than what HTTP/1.1 does anyway.
-_KEEP_ALIVE = frozenset({b"keep-alive", b"Keep-Alive"})
+_KEEP_ALIVE: Final = frozenset({b"keep-alive", b"Keep-Alive"})
 
 
 class Head:
@@ -183,10 +184,10 @@ class PlainRequestHead(RequestHead):
     """The head of a request that was found plain (``message.plain``): its fields are split when asked for.
 
     ``context`` has the fields that tell of its trace, each at most once; None: there are none. ``bare``
-    are its lines less those of ``context``, ``length`` the bytes of its body.
+    are its lines less those of ``context``, ``length`` the bytes of its body, ``count`` its fields.
     """
 
-    __slots__ = ("bare", "context", "length")
+    __slots__ = ("bare", "context", "count", "length")
 
     def __init__(
         self,
@@ -196,6 +197,7 @@ class PlainRequestHead(RequestHead):
         host: bytes,
         length: int,
         bare: bytes,
+        count: int,
         context: Head | None = None,
     ) -> None:
         self._fields = self._names = self._present = None
@@ -207,6 +209,7 @@ class PlainRequestHead(RequestHead):
         self.host = host
         self.length = length
         self.bare = bare
+        self.count = count
         self.context = context
 
     @property

@@ -6,12 +6,12 @@ received line to RFC 9112, section 5, before anything here splits it.
 
 import re
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 #: (name, value) as received.
 Field: TypeAlias = tuple[bytes, bytes]
 
-_FIELD = re.compile(rb"\r\n([^:\r]+):[ \t]*([^\r]*)")
+_FIELD: Final = re.compile(rb"\r\n([^:\r]+):[ \t]*([^\r]*)")
 
 
 def parse_fields(lines: bytes) -> list[Field]:

@@ -2,22 +2,25 @@
 
 import re
 from functools import lru_cache
+from typing import Final
 
 from proxy.message.error import ErrorKind, RefusedMessage
 from proxy.message.head import RequestHead
 
 #   authority = uri-host [ ":" port ]          (userinfo is refused, RFC 9110, 4.2.4)
 #   uri-host  = IP-literal / IPv4address / reg-name
-_AUTHORITY = re.compile(
+_AUTHORITY: Final = re.compile(
     rb"(?P<host>\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::(?P<port>[0-9]{0,5}))?"
 )
 #   origin-form = absolute-path [ "?" query ]; wider than RFC 3986 by the visible characters that
 #   browsers send as they are (^ | { } [ ] " < > \ `), without "#", which two readers split in two ways.
-_ORIGIN_FORM = re.compile(rb"/[!-\"$-~]*")
-_ABSOLUTE_FORM = re.compile(rb"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)")
+_ORIGIN_FORM: Final = re.compile(rb"/[!-\"$-~]*")
+_ABSOLUTE_FORM: Final = re.compile(
+    rb"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)"
+)
 #: A name of 255 bytes, the most that DNS knows, and a port.
-MOST_AUTHORITY_BYTES = 261
-_DEFAULT_PORTS = {"http": b"80", "https": b"443"}
+MOST_AUTHORITY_BYTES: Final = 261
+_DEFAULT_PORTS: Final = {"http": b"80", "https": b"443"}
 
 
 def read_target(head: RequestHead, scheme: str, local_authority: str) -> tuple[str, bytes]:

@@ -1,12 +1,13 @@
 """Trailer fields that may be passed on (RFC 9110, section 6.5.1)."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from proxy.message.head import Field
 
 #: Fields that frame, route, authenticate, trace, condition or control a message. A recipient that
 #: merges trailers into the head, as some do, would otherwise take them from whoever wrote the body.
-_FORBIDDEN = frozenset(
+_FORBIDDEN: Final = frozenset(
     {
         b"age",
         b"authorization",
@@ -52,7 +53,7 @@ _FORBIDDEN = frozenset(
         b"x-real-ip",
     }
 )
-_FORBIDDEN_PREFIXES = (b"access-control-", b"x-forwarded-", b"x-b3-", b"x-datadog-")
+_FORBIDDEN_PREFIXES: Final = (b"access-control-", b"x-forwarded-", b"x-b3-", b"x-datadog-")
 
 
 def safe_trailers(trailers: Sequence[Field]) -> list[Field]:

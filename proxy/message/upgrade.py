@@ -1,10 +1,12 @@
 """The Upgrade field: what a client offers, and whether an upstream took it up (RFC 9110, section 7.8)."""
 
+from typing import Final
+
 from proxy.message.head import Head, RequestHead, ResponseHead
 from proxy.message.lines import encode_lines
 
 #: HTTP/2 over cleartext would pass requests by that nobody here reads.
-_NEVER_OFFERED = frozenset({b"h2c", b"h2", b"http"})
+_NEVER_OFFERED: Final = frozenset({b"h2c", b"h2", b"http"})
 
 
 def offered_protocols(head: RequestHead) -> bytes | None:

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from proxy import __version__
 from proxy.exchange import NO_RULE, ExchangeRecord
@@ -27,10 +27,10 @@ from proxy.policy.outcome import Context, Decision, Reason
 from proxy.tracecontext.fault import Fault
 
 #: The fault label of contexts that are as they should be.
-NO_FAULT = "none"
+NO_FAULT: Final = "none"
 
 #: The kind label of upstream errors.
-_UPSTREAM_ERRORS: Mapping[ErrorKind, str] = {
+_UPSTREAM_ERRORS: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.UPSTREAM_CONNECT: "connect",
     ErrorKind.UPSTREAM_TIMEOUT: "timeout",
     ErrorKind.UPSTREAM_RESET: "reset",
@@ -39,10 +39,10 @@ _UPSTREAM_ERRORS: Mapping[ErrorKind, str] = {
 }
 
 #: What the table of outcomes is called in a store.
-_OUTCOMES = "outcomes"
+_OUTCOMES: Final = "outcomes"
 #: Requests that were refused before anything was decided, by class of status; shown with the others.
-_UNDECIDED = Metric("undecided", "counter", "", ("status",))
-_HISTOGRAMS = (
+_UNDECIDED: Final = Metric("undecided", "counter", "", ("status",))
+_HISTOGRAMS: Final = (
     catalog.DECISION_SECONDS,
     catalog.OVERHEAD_SECONDS,
     catalog.UPSTREAM_WAIT_SECONDS,
@@ -50,7 +50,7 @@ _HISTOGRAMS = (
     catalog.REQUEST_SECONDS,
     catalog.UPSTREAM_SECONDS,
 )
-_COUNTERS = (
+_COUNTERS: Final = (
     catalog.PREFLIGHTS,
     catalog.UPSTREAM_ERRORS,
     catalog.RETRIES,
@@ -63,13 +63,13 @@ _COUNTERS = (
     _UNDECIDED,
 )
 #: Histograms whose buckets name a sampled request.
-_WITH_EXEMPLARS = (catalog.OVERHEAD_SECONDS, catalog.REQUEST_SECONDS)
+_WITH_EXEMPLARS: Final = (catalog.OVERHEAD_SECONDS, catalog.REQUEST_SECONDS)
 #: What their exemplars are called in a store.
-_EXEMPLARS = {f"{metric.name}:exemplars": metric for metric in _WITH_EXEMPLARS}
-_BY_NAME = {metric.name: metric for metric in (*_HISTOGRAMS, *_COUNTERS)}
+_EXEMPLARS: Final = {f"{metric.name}:exemplars": metric for metric in _WITH_EXEMPLARS}
+_BY_NAME: Final = {metric.name: metric for metric in (*_HISTOGRAMS, *_COUNTERS)}
 
 #: So many outcomes are summed up in one step of a scrape: a few tenths of a millisecond.
-_STEP = 128
+_STEP: Final = 128
 
 #: rule, upstream, class of status, decision, reason, context, fault
 _OutcomeKey: TypeAlias = tuple[str, str, int, Decision, Reason, Context, Fault | None]

@@ -1,15 +1,16 @@
 """The other formats of a context that is forwarded: all tell the upstream the same story."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from proxy.message.head import Field, Head
 from proxy.policy.inbound import Inbound, read
 from proxy.policy.tracing import NOTHING, TracingPolicy
 from proxy.tracecontext.formats import CONTEXT_FIELDS, FIELDS_OF, Format
 
-TRACESTATE_ALONE = frozenset((b"tracestate",))
+TRACESTATE_ALONE: Final = frozenset((b"tracestate",))
 #: For each format, the fields of all others.
-OTHER_FIELDS = {fmt: CONTEXT_FIELDS - fields for fmt, fields in FIELDS_OF.items()}
+OTHER_FIELDS: Final = {fmt: CONTEXT_FIELDS - fields for fmt, fields in FIELDS_OF.items()}
 
 
 def complete(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from typing import Final
 
 from proxy.message.fields import drop_fields, extend_list, get_elements
 from proxy.message.head import Field, RequestHead
@@ -52,12 +53,12 @@ class CorsPolicy:
         object.__setattr__(self, "origins", Origins(self.allow_origins))
 
 
-_ALLOW_ORIGIN = b"access-control-allow-origin"
-_ALLOW_CREDENTIALS = b"access-control-allow-credentials"
-_EXPOSE_HEADERS = b"access-control-expose-headers"
-_REQUEST_HEADERS = b"access-control-request-headers"
-_REQUEST_METHOD = b"access-control-request-method"
-_OWNED = frozenset({_ALLOW_ORIGIN, _ALLOW_CREDENTIALS, _EXPOSE_HEADERS})
+_ALLOW_ORIGIN: Final = b"access-control-allow-origin"
+_ALLOW_CREDENTIALS: Final = b"access-control-allow-credentials"
+_EXPOSE_HEADERS: Final = b"access-control-expose-headers"
+_REQUEST_HEADERS: Final = b"access-control-request-headers"
+_REQUEST_METHOD: Final = b"access-control-request-method"
+_OWNED: Final = frozenset({_ALLOW_ORIGIN, _ALLOW_CREDENTIALS, _EXPOSE_HEADERS})
 
 
 def is_preflight(head: RequestHead) -> bool:
@@ -150,7 +151,7 @@ class AugmentedRequest:
         self.requested = requested
 
 
-_UNCHANGED = AugmentedRequest(frozenset(), (), ())
+_UNCHANGED: Final = AugmentedRequest(frozenset(), (), ())
 
 
 def augment_request(head: RequestHead, trace_names: Sequence[bytes]) -> AugmentedRequest:

@@ -5,6 +5,7 @@ remembered, bounded in number and size.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from proxy.message.head import RequestHead
 from proxy.message.target import read_target
@@ -12,8 +13,8 @@ from proxy.policy.routes import Route, choose_upstream
 from proxy.policy.rules import Rule, RuleSet
 
 #: How many locations are remembered before all are forgotten, and the longest target among them.
-REMEMBERED = 4096
-_MOST_TARGET_BYTES = 512
+REMEMBERED: Final = 4096
+_MOST_TARGET_BYTES: Final = 512
 
 
 class Location:

@@ -6,10 +6,11 @@ An entry is one origin, all subdomains of a host (``https://*.example.com``: one
 
 import re
 from collections.abc import Sequence
+from typing import Final
 
-_LABELS = re.compile(rb"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_LABELS: Final = re.compile(rb"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 #: A scheme, a host of 253 characters and a port. Each dot costs a copy, so length is an attack.
-_LONGEST = 280
+_LONGEST: Final = 280
 
 
 class Origins:

@@ -1,6 +1,7 @@
 """The fields that carry a trace context upstream, in the formats of ``propagators``."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from proxy.message.head import Field
 from proxy.tracecontext import b3, datadog, own_member, traceparent, tracestate
@@ -8,10 +9,10 @@ from proxy.tracecontext.context import TraceContext
 from proxy.tracecontext.formats import Format
 from proxy.tracecontext.probability import encode_threshold
 
-OT = b"ot="
+OT: Final = b"ot="
 
 # Looking up a member of an enumeration costs 80 ns, too much for every request.
-_TRACECONTEXT = Format.TRACECONTEXT
+_TRACECONTEXT: Final = Format.TRACECONTEXT
 
 
 class Writer:

@@ -1,9 +1,9 @@
 """The words for what was decided about a request: metric labels, log words and what ``explain`` prints."""
 
-from enum import StrEnum
+from proxy.tracecontext.word import Word
 
 
-class Decision(StrEnum):
+class Decision(Word):
     """What became of the request."""
 
     SAMPLED = "sampled"
@@ -12,7 +12,7 @@ class Decision(StrEnum):
     REJECTED = "rejected"
 
 
-class Reason(StrEnum):
+class Reason(Word):
     """Why the decision is what it is."""
 
     NO_RULE = "no_rule"
@@ -25,7 +25,7 @@ class Reason(StrEnum):
     INVALID_CONTEXT = "invalid_context"
 
 
-class Context(StrEnum):
+class Context(Word):
     """What became of the trace context."""
 
     STARTED = "started"

@@ -4,6 +4,8 @@
 the decision names the fields to remove and those to add, and whoever sends the head applies both.
 """
 
+from typing import Final
+
 from proxy.message.head import Field, RequestHead, context_of
 from proxy.policy.completion import OTHER_FIELDS, TRACESTATE_ALONE, complete
 from proxy.policy.inbound import Inbound, extract, read
@@ -37,22 +39,22 @@ __all__ = [
     "response_fields",
 ]
 
-_BAGGAGE_ALONE = frozenset((BAGGAGE,))
-_CONTEXT_AND_BAGGAGE = CONTEXT_FIELDS | _BAGGAGE_ALONE
+_BAGGAGE_ALONE: Final = frozenset((BAGGAGE,))
+_CONTEXT_AND_BAGGAGE: Final = CONTEXT_FIELDS | _BAGGAGE_ALONE
 # A tracestate alone is no context: without its traceparent it is discarded.
-_BEARING_FIELDS = CONTEXT_FIELDS - TRACESTATE_ALONE
+_BEARING_FIELDS: Final = CONTEXT_FIELDS - TRACESTATE_ALONE
 
 # Looking up a member of an enumeration costs 80 ns, too much for every request.
-_SAMPLED = Decision.SAMPLED
-_NOT_SAMPLED = Decision.NOT_SAMPLED
-_STARTED = Context.STARTED
-_CONTINUED = Context.CONTINUED
-_FORWARDED = Context.FORWARDED
-_BY_RATE = Reason.RATE
+_SAMPLED: Final = Decision.SAMPLED
+_NOT_SAMPLED: Final = Decision.NOT_SAMPLED
+_STARTED: Final = Context.STARTED
+_CONTINUED: Final = Context.CONTINUED
+_FORWARDED: Final = Context.FORWARDED
+_BY_RATE: Final = Reason.RATE
 
-_UNSENT = TraceDecision(Decision.NOT_SAMPLED, Reason.RATE, Context.NONE)
-_PREFLIGHT = TraceDecision(Decision.NOT_SAMPLED, Reason.PREFLIGHT, Context.NONE)
-_UNTRACED = {reason: TraceDecision(Decision.UNTRACED, reason, Context.NONE) for reason in Reason}
+_UNSENT: Final = TraceDecision(Decision.NOT_SAMPLED, Reason.RATE, Context.NONE)
+_PREFLIGHT: Final = TraceDecision(Decision.NOT_SAMPLED, Reason.PREFLIGHT, Context.NONE)
+_UNTRACED: Final = {reason: TraceDecision(Decision.UNTRACED, reason, Context.NONE) for reason in Reason}
 
 
 def decide(

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from hashlib import sha256
-from typing import Protocol
+from typing import Final, Protocol
 
 from proxy.message.head import OWS, RequestHead
 
-_SPACE = 1 << 56
-_LOW_BYTES = 7
+_SPACE: Final = 1 << 56
+_LOW_BYTES: Final = 7
 
 
 @dataclass(frozen=True, slots=True)

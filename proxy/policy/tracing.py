@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from proxy.message.head import Field
 from proxy.policy.outbound import Writer
@@ -12,7 +13,7 @@ from proxy.tracecontext.fault import Fault
 from proxy.tracecontext.formats import Format
 
 #: The names that most decisions remove.
-NOTHING: frozenset[bytes] = frozenset()
+NOTHING: Final[frozenset[bytes]] = frozenset()
 
 
 class Parent(StrEnum):

@@ -4,12 +4,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
 
-UNIX = "unix"
+UNIX: Final = "unix"
 
-_CIDR = re.compile(r"[0-9A-Fa-f.:]+(/[0-9]+)?")
+_CIDR: Final = re.compile(r"[0-9A-Fa-f.:]+(/[0-9]+)?")
 #: Parsing an address costs 2 us, and the same few peers come again and again.
-_REMEMBERED = 4096
+_REMEMBERED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def _parse_network(entry: str) -> IPv4Network | IPv6Network:
     return _as_ipv4(network)
 
 
-_EXAMPLES = "write an address or a CIDR network such as 10.0.0.0/8 or fd00::/8, or unix"
+_EXAMPLES: Final = "write an address or a CIDR network such as 10.0.0.0/8 or fd00::/8, or unix"
 
 
 def _as_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:

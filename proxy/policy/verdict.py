@@ -1,5 +1,7 @@
 """What becomes of an inbound decision: followed, capped, or made again by rate."""
 
+from typing import Final
+
 from proxy.message.head import RequestHead
 from proxy.policy.inbound import Inbound
 from proxy.policy.outbound import OT
@@ -10,12 +12,12 @@ from proxy.tracecontext import probability, tracestate
 from proxy.tracecontext.probability import Probability
 
 # Looking up a member of an enumeration costs 80 ns, too much for every request.
-_FOLLOW = Parent.FOLLOW
-_CAP = Parent.CAP
-_BY_PARENT = Reason.PARENT
-_BY_RATE = Reason.RATE
+_FOLLOW: Final = Parent.FOLLOW
+_CAP: Final = Parent.CAP
+_BY_PARENT: Final = Reason.PARENT
+_BY_RATE: Final = Reason.RATE
 
-_UNKNOWN = Probability(None, None)
+_UNKNOWN: Final = Probability(None, None)
 
 
 class Verdict:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
-from time import perf_counter as clock
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from proxy.exchange import ExchangeRecord, Policy
+from proxy.server.clock import clock
 from proxy.server.limits import Limits
 from proxy.server.pool import Upstream
 from proxy.tracecontext.ids import IdSource
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from proxy.server.downstream import DownstreamConnection
     from proxy.server.tunnel import Tunnel
 
-_LOG = logging.getLogger(__name__)
+_LOG: Final = logging.getLogger(__name__)
 
 #: How often each deadline is looked at, seconds: no timeout is finer.
-SWEEP_SECONDS = 0.25
+SWEEP_SECONDS: Final = 0.25
 #: In how many parts a sweep comes, evenly: what ended in step with each other comes back in step.
-SWEEP_PARTS = 10
+SWEEP_PARTS: Final = 10
 #: Deadlines acted on in one turn of the loop, about 2 ms.
-EXPIRED_AT_ONCE = 20
+EXPIRED_AT_ONCE: Final = 20
 
 
 @dataclass(slots=True)

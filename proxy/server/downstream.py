@@ -6,14 +6,14 @@ Requests behind the current one wait in a queue, and reading pauses while one do
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from time import perf_counter as clock
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from proxy.exchange import Client, Exchange
 from proxy.message.error import ErrorKind, RefusedMessage
-from proxy.message.framing import Framing, request_framing
+from proxy.message.framing import NO_BODY, request_framing
 from proxy.message.head import RequestHead
 from proxy.message.upgrade import offered_protocols
+from proxy.server.clock import clock
 from proxy.server.flow_control import EXCHANGE_BUSY, NOT_CONNECTED, OFFER_PENDING, PEER_FULL, ReadGate
 from proxy.server.relay import Relay
 from proxy.server.request_reader import RequestReader
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from proxy.server.data_plane import DataPlane, ListenerFacts
 
 #: How long a closed connection is still read, so that the answer is not lost to a reset, seconds.
-LINGER_SECONDS = 2.0
+LINGER_SECONDS: Final = 2.0
 #: How long a drain waits for the request that an idle client may be sending just now, seconds.
-DRAIN_GRACE_SECONDS = 0.5
+DRAIN_GRACE_SECONDS: Final = 0.5
 
 
 class DownstreamConnection(RequestReader):
@@ -240,7 +240,7 @@ class DownstreamConnection(RequestReader):
         if client is None or client.policy is not plane.policy:
             client = self._identify()
         relay = Relay(self, Exchange(client, plane.ids, plane.wall_clock()), head, framing)
-        if framing is Framing.NONE and head.plain:
+        if framing is NO_BODY and head.plain:
             relay.request_complete = True
         else:
             self._receiving = relay
@@ -272,7 +272,7 @@ class DownstreamConnection(RequestReader):
         if receiving is None:
             head = RequestHead(b"", b"", [], (1, 1))
             exchange = Exchange(self._identify(), self.plane.ids, self.plane.wall_clock())
-            receiving = Relay(self, exchange, head, Framing.NONE)
+            receiving = Relay(self, exchange, head, NO_BODY)
             if self.current is None:
                 self.current = receiving
                 receiving.head_at = clock()

@@ -6,10 +6,10 @@ pieces need, and parsers for all other heads get these.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 #: As ``get_http_version`` writes them.
-HTTP_VERSIONS = {"1.1": (1, 1), "1.0": (1, 0)}
+HTTP_VERSIONS: Final = {"1.1": (1, 1), "1.0": (1, 0)}
 
 
 class Connection(Protocol):

@@ -1,18 +1,19 @@
 """Back-pressure: a transport is read only while nobody holds it."""
 
 import asyncio
+from typing import Final
 
 # Why a transport is not read, as bits: on the path of every request, where enum's flags cost more
 # than what they guard.
 
 #: The other leg's write buffer is full.
-PEER_FULL = 1
+PEER_FULL: Final = 1
 #: A request is parsed and waits for the one before it.
-EXCHANGE_BUSY = 2
+EXCHANGE_BUSY: Final = 2
 #: A body comes and there is no upstream connection to write it to.
-NOT_CONNECTED = 4
+NOT_CONNECTED: Final = 4
 #: An upgrade is offered: whether what follows is a request is the upstream's to say.
-OFFER_PENDING = 8
+OFFER_PENDING: Final = 8
 
 
 class ReadGate:

@@ -9,12 +9,12 @@ import logging
 import ssl
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
-from time import perf_counter as clock
 from typing import TYPE_CHECKING, TypeAlias
 
 from proxy import __version__
 from proxy.config.addresses import Scheme, Target, UnixAddress
 from proxy.config.upstream import PRESERVE, TARGET, HealthCheck, Upstream
+from proxy.server.clock import clock
 from proxy.server.connect import describe
 from proxy.server.tls import upstream_context
 

@@ -4,14 +4,14 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterator
-from time import perf_counter as clock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.config.upstream import PRESERVE, TARGET
 from proxy.config.upstream import Upstream as UpstreamSettings
 from proxy.message.error import ErrorKind
 from proxy.message.lines import encode_lines, parse_fields
 from proxy.server.balance import make_balance
+from proxy.server.clock import clock
 from proxy.server.connect import describe, open_connection
 from proxy.server.rotation import Rotation
 from proxy.server.target import TargetPool
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 #: A request that may not be sent twice takes no connection that was idle longer, seconds: the
 #: upstream may be closing it while the request is on its way.
-FRESH_SECONDS = 2.0
+FRESH_SECONDS: Final = 2.0
 #: How long connections beyond ``max_idle`` are kept, seconds: while more requests than that come
 #: and go, each would be closed only to be made again.
-SPARE_SECONDS = 0.2
+SPARE_SECONDS: Final = 0.2
 
 
 class Upstream:

@@ -4,13 +4,13 @@ llhttp stops framing at the head of any request with ``Connection: upgrade``, ev
 A fresh parser, primed with the framing fields of that head alone, reads on where it stopped.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import httptools
 
 from proxy.message.head import RequestHead
 
-_FRAMING_FIELDS = (b"content-length", b"transfer-encoding")
+_FRAMING_FIELDS: Final = (b"content-length", b"transfer-encoding")
 
 
 class Callbacks(Protocol):

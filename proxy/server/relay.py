@@ -4,16 +4,25 @@ A relay is driven by the callbacks of two connections and by the sweep for timeo
 waits. Parts collect while one read is parsed and leave in one write at its end.
 """
 
-from time import perf_counter as clock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.exchange import Exchange, Forward, Respond
 from proxy.message.encode import encode_request_head, encode_response_head, encode_trailers
 from proxy.message.error import CLOSING, ErrorKind, RefusedMessage
-from proxy.message.framing import LAST_CHUNK, Framing, chunk, sent_framing
+from proxy.message.framing import (
+    BY_CHUNKS,
+    BY_CLOSE,
+    BY_LENGTH,
+    LAST_CHUNK,
+    NO_BODY,
+    Framing,
+    chunk,
+    sent_framing,
+)
 from proxy.message.head import Field, PlainRequestHead, RequestHead, ResponseHead
 from proxy.message.lines import encode_lines
 from proxy.message.trailers import safe_trailers
+from proxy.server.clock import clock
 from proxy.server.flow_control import NOT_CONNECTED, PEER_FULL
 
 if TYPE_CHECKING:
@@ -22,15 +31,15 @@ if TYPE_CHECKING:
     from proxy.server.upstream import UpstreamConnection
 
 #: A request body is kept for another attempt while it is not larger, bytes.
-REPLAY_BYTES = 65536
+REPLAY_BYTES: Final = 65536
 #: How long the rest of a request that was answered early is read and dropped, seconds.
-DISCARD_SECONDS = 5.0
+DISCARD_SECONDS: Final = 5.0
 #: Methods that may be sent twice (RFC 9110, 9.2.2).
-IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 
-_CLOSE = b"\r\nConnection: close"
-_KEEP_ALIVE = b"\r\nConnection: keep-alive"
-_CHUNKED = b"\r\nTransfer-Encoding: chunked"
+_CLOSE: Final = b"\r\nConnection: close"
+_KEEP_ALIVE: Final = b"\r\nConnection: keep-alive"
+_CHUNKED: Final = b"\r\nTransfer-Encoding: chunked"
 
 
 class Relay:
@@ -89,10 +98,10 @@ class Relay:
         self._upstream: Upstream | None = None
         self._connection: UpstreamConnection | None = None
         self.unsent: list[bytes] = []
-        self._replay: list[bytes] | None = [] if framing is not Framing.NONE else None
+        self._replay: list[bytes] | None = [] if framing is not NO_BODY else None
         self._body_bytes = 0
         self._incoming: list[bytes] = []
-        self._sent_framing = Framing.NONE
+        self._sent_framing = NO_BODY
         self._response_started = False
         self._response_complete = False
         self.head_at = 0.0
@@ -104,7 +113,7 @@ class Relay:
     @property
     def has_body(self) -> bool:
         """Whether bytes of a body follow the head."""
-        return self.framing is Framing.CHUNKED or self.length > 0
+        return self.framing is BY_CHUNKS or self.length > 0
 
     @property
     def length(self) -> int:
@@ -112,7 +121,7 @@ class Relay:
         head = self.head
         if isinstance(head, PlainRequestHead):
             return head.length
-        return int(head.get(b"content-length") or b"0") if self.framing is Framing.LENGTH else 0
+        return int(head.get(b"content-length") or b"0") if self.framing is BY_LENGTH else 0
 
     def begin(self, now: float) -> None:
         """Decide about the request, now that it is its turn."""
@@ -168,7 +177,7 @@ class Relay:
         limit = self.limits.request_body
         if limit is not None and self._body_bytes > limit:
             raise RefusedMessage(ErrorKind.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
-        part = chunk(data) if self.framing is Framing.CHUNKED else data
+        part = chunk(data) if self.framing is BY_CHUNKS else data
         self.unsent.append(part)
         if self._body_bytes > REPLAY_BYTES:
             self._replay = None
@@ -181,7 +190,7 @@ class Relay:
         if self._response_complete:
             self._downstream.finish(self, clock())
             return
-        if self.framing is Framing.CHUNKED:
+        if self.framing is BY_CHUNKS:
             end = LAST_CHUNK + encode_trailers(safe_trailers(trailers)) + b"\r\n"
             self.unsent.append(end)
             if self._replay is not None:
@@ -218,8 +227,8 @@ class Relay:
         A body of unknown length may outgrow what is kept of it.
         """
         return self.method in IDEMPOTENT and (
-            self.framing is Framing.NONE
-            or (self._replay is not None and self.framing is Framing.LENGTH and self.length <= REPLAY_BYTES)
+            self.framing is NO_BODY
+            or (self._replay is not None and self.framing is BY_LENGTH and self.length <= REPLAY_BYTES)
         )
 
     def attach(self, connection: "UpstreamConnection") -> None:
@@ -233,7 +242,7 @@ class Relay:
         lines = forward.lines
         if upstream.changes_host:
             lines = upstream.address(lines, connection.target)
-        if self.framing is Framing.CHUNKED:
+        if self.framing is BY_CHUNKS:
             lines += _CHUNKED
         self.unsent.insert(0, encode_request_head(self.method, forward.target, lines))
         downstream = self._downstream
@@ -249,7 +258,7 @@ class Relay:
         self.exchange.error = kind
         if self._response_started:
             # Chunks behind a head that begins with HTTP/ begin with their size: nothing of it was written.
-            unwritten = self._sent_framing is Framing.CHUNKED and self._incoming[:1]
+            unwritten = self._sent_framing is BY_CHUNKS and self._incoming[:1]
             if not unwritten or not unwritten[0].startswith(b"HTTP/"):
                 self._downstream.abort(self)
                 return
@@ -330,9 +339,9 @@ class Relay:
         lines = exchange.receive_response(head)
         version = self.head.version
         self._sent_framing = sent = framing if head.plain else sent_framing(framing, version)
-        if sent is Framing.CHUNKED or (
+        if sent is BY_CHUNKS or (
             # What HEAD and 304 say of the body they lack; never with 204, nor to HTTP/1.0 (RFC 9112, 6.1).
-            framing is Framing.NONE
+            framing is NO_BODY
             and not head.plain
             and b"transfer-encoding" in head.present
             and head.status != 204
@@ -342,7 +351,7 @@ class Relay:
         if self._expects and not self.request_complete and not self._body_bytes:
             # The client may now leave its body out, or send it: nobody can tell where a next request begins.
             self.persist = False
-        if sent is Framing.CLOSE:
+        if sent is BY_CLOSE:
             self.persist = False
         if not self.persist or version == (1, 0) or self._downstream.plane.draining:
             lines += self._connection_line()
@@ -354,12 +363,12 @@ class Relay:
     def receive_response_body(self, data: bytes) -> None:
         """Take a piece of the response's body."""
         self.exchange.bytes += len(data)
-        self._incoming.append(chunk(data) if self._sent_framing is Framing.CHUNKED else data)
+        self._incoming.append(chunk(data) if self._sent_framing is BY_CHUNKS else data)
 
     def end_response(self, trailers: list[Field]) -> None:
         """Take the end of the response."""
         self._response_complete = True
-        if self._sent_framing is Framing.CHUNKED:
+        if self._sent_framing is BY_CHUNKS:
             self._incoming.append(LAST_CHUNK + encode_trailers(safe_trailers(trailers)) + b"\r\n")
 
     def write_downstream(self, started: float) -> float:
@@ -458,7 +467,7 @@ class Relay:
 
     def _replayable(self) -> bool:
         """Whether all that was sent of the request is at hand and may be sent twice."""
-        return self.method in IDEMPOTENT and (self.framing is Framing.NONE or self._replay is not None)
+        return self.method in IDEMPOTENT and (self.framing is NO_BODY or self._replay is not None)
 
     def _replace(self, stale: bool) -> bool:
         """Whether to send the request once more because its connection had idled, and was dead already.
@@ -474,7 +483,7 @@ class Relay:
     def _await_connection(self, upstream: "Upstream", now: float) -> None:
         """Bound the wait, and read no more of the request while there is nothing to write it to."""
         self._downstream.deadline = now + upstream.response_timeout
-        if self.framing is not Framing.NONE and not self.request_complete:
+        if self.framing is not NO_BODY and not self.request_complete:
             self._downstream.gate.hold(NOT_CONNECTED)
 
     def _leave_upstream(self) -> None:

@@ -6,15 +6,15 @@ from llhttp's callbacks.
 """
 
 import re
-from time import perf_counter as clock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import httptools
 
 from proxy.message.error import ErrorKind, RefusedMessage
-from proxy.message.framing import Framing
+from proxy.message.framing import BY_CHUNKS, BY_LENGTH
 from proxy.message.head import Field, PlainRequestHead, RequestHead
 from proxy.message.plain import PlainRequests
+from proxy.server.clock import clock
 from proxy.server.field_callbacks import HTTP_VERSIONS, FieldCallbacks
 from proxy.server.reframe import parse_after_offer
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from proxy.server.relay import Relay
 
 #: A tunnel is not what this proxy is for, and TRACE shows a client what others added.
-_REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
-_CONNECTION = frozenset({b"connection", b"proxy-connection"})
-_NOT_HTTP_1 = "the request is not HTTP/1.1 or HTTP/1.0"
+_REFUSED_METHODS: Final = frozenset({b"CONNECT", b"TRACE"})
+_CONNECTION: Final = frozenset({b"connection", b"proxy-connection"})
+_NOT_HTTP_1: Final = "the request is not HTTP/1.1 or HTTP/1.0"
 # What llhttp refuses as a method may be one that it does not know: as much of it as came is a token.
-_REQUEST_LINE_START = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?: |\Z)")
+_REQUEST_LINE_START: Final = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?: |\Z)")
 
 
 class RequestReader:
@@ -117,7 +117,7 @@ class RequestReader:
             self._plain_parser.feed_data(data)
             if len(data) > self.plane.limits.header_bytes:
                 self._check_head_size(len(data) - head.length, len(head.target))
-            self._check_count(head.lines.count(b"\r\n"))
+            self._check_count(head.count)
             self._head_began = False
             self._take_request(head, started)
             relay = self._receiving
@@ -194,9 +194,9 @@ class RequestReader:
             return
         if relay.has_body and self._parser.should_upgrade():
             return
-        if relay.framing is Framing.LENGTH:
+        if relay.framing is BY_LENGTH:
             self._at += relay.length
-        elif relay.framing is Framing.CHUNKED:
+        elif relay.framing is BY_CHUNKS:
             self._data = b""
         trailers, self._fields = self._fields, []
         if trailers:

@@ -7,11 +7,12 @@ requests that failed, so it never takes the last usable one.
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from proxy.config.upstream import Eject
 from proxy.server.target import TargetPool
 
-_LOG = logging.getLogger(__name__)
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Rotation:

@@ -6,8 +6,8 @@ is passed on as such; a failure of either side cuts both, so that no stream look
 
 import asyncio
 from collections.abc import Callable
-from time import perf_counter as clock
 
+from proxy.server.clock import clock
 from proxy.server.transport import abort
 
 

@@ -6,15 +6,15 @@ request that was sent whole, with no byte after it. Whatever comes on an idle co
 
 import asyncio
 import re
-from time import perf_counter as clock
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
 from proxy.message.error import ErrorKind, RefusedMessage
-from proxy.message.framing import Framing, response_framing
+from proxy.message.framing import BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY, response_framing
 from proxy.message.head import Field, PlainResponseHead, ResponseHead
 from proxy.message.plain import KEPT_BYTES, find_plain_response
+from proxy.server.clock import clock
 from proxy.server.field_callbacks import FieldCallbacks
 from proxy.server.flow_control import PEER_FULL, ReadGate
 from proxy.server.transport import ended_in_order
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from proxy.server.relay import Relay
     from proxy.server.target import TargetPool
 
-_LARGE_HEAD = "the response head is larger than"
+_LARGE_HEAD: Final = "the response head is larger than"
 #   status-line = HTTP-version SP status-code SP [ reason-phrase ] CRLF
 #
 # llhttp takes RTSP and ICE for versions too, any three digits, any byte in a phrase, and blank lines
 # before it all. The last space is often left out.
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) [1-9][0-9][0-9](?: [\t -~\x80-\xff]*)?\r\n")
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) [1-9][0-9][0-9](?: [\t -~\x80-\xff]*)?\r\n")
 
 
 class UpstreamConnection:
@@ -81,7 +81,7 @@ class UpstreamConnection:
         self._reusable = True
         self._full = False  # the upstream takes less than there is to write
         self._head_complete = False
-        self._framing = Framing.NONE
+        self._framing = NO_BODY
         self._silent_bytes = 0
         self._data = b""  # all that came up to the end of the head, which begins at _at
         self._at = 0
@@ -107,7 +107,7 @@ class UpstreamConnection:
         self._data = b""
         self._fields = []
         self._phrase = b""
-        self._framing = Framing.NONE
+        self._framing = NO_BODY
         self._silent_bytes = 0  # since the last piece of a body
         self._head_complete = False
         self._interim = False
@@ -178,7 +178,7 @@ class UpstreamConnection:
             if data[-1] in b"\r\n" and self._is_followed(data, relay.exchange.bytes - body_before):
                 self._reusable = False
             self._end(relay, now)
-        elif self._framing is Framing.CHUNKED:
+        elif self._framing is BY_CHUNKS:
             self._tail = (self._tail + data)[-5:] if len(data) < 5 else data[-5:]
 
     def eof_received(self) -> None:
@@ -191,7 +191,7 @@ class UpstreamConnection:
         if relay is None:
             return
         self._relay = None
-        ends_by_close = self._framing is Framing.CLOSE and self._head_complete and exc is None
+        ends_by_close = self._framing is BY_CLOSE and self._head_complete and exc is None
         if ends_by_close and ended_in_order(self.transport):
             self.target.failures = 0
             relay.end_response([])
@@ -247,9 +247,9 @@ class UpstreamConnection:
         self._head_complete = True
         self._silent_bytes = 0
         self._framing = response_framing(head, relay.method)
-        self._reusable = self._framing is not Framing.CLOSE and head.persists
+        self._reusable = self._framing is not BY_CLOSE and head.persists
         relay.receive_response_head(head, self._framing, self._started)
-        if self._framing is Framing.NONE:
+        if self._framing is NO_BODY:
             self._complete(relay, [])
 
     def on_body(self, data: bytes) -> None:
@@ -291,7 +291,7 @@ class UpstreamConnection:
             if len(head.received) <= KEPT_BYTES:
                 self._known, self._known_size = head, len(data)
         self._reusable = self._head_complete = True
-        relay.receive_response_head(head, Framing.LENGTH, started)
+        relay.receive_response_head(head, BY_LENGTH, started)
         relay.receive_response_body(data[len(head.received) :])
         self._complete(relay, [])
         self._end(relay, relay.write_downstream(started))
@@ -321,7 +321,7 @@ class UpstreamConnection:
 
         ``body`` is how much of ``data``, the last read, was body.
         """
-        if self._framing is not Framing.CHUNKED:
+        if self._framing is not BY_CHUNKS:
             return self._behind_head > body
         tail = (self._tail + data)[-5:]
         return tail[-4:] != b"\r\n\r\n" or tail[0] in b"\r\n"

@@ -6,18 +6,19 @@ the receiver.
 
 import re
 from collections.abc import Callable
+from typing import Final
 
 from proxy.tracecontext.context import TraceContext
 from proxy.tracecontext.fault import Fault, InvalidContext
 
 #   b3 = state / trace-id "-" span-id [ "-" state [ "-" parent-span-id ] ]
 #   state = "0" / "1" / "d"
-_SINGLE = re.compile(rb"([0-9a-f]{16}(?:[0-9a-f]{16})?)-([0-9a-f]{16})(?:-([01d])(?:-[0-9a-f]{16})?)?")
-_TRACE_ID = re.compile(rb"[0-9a-f]{16}(?:[0-9a-f]{16})?")
-_SPAN_ID = re.compile(rb"[0-9a-f]{16}")
+_SINGLE: Final = re.compile(rb"([0-9a-f]{16}(?:[0-9a-f]{16})?)-([0-9a-f]{16})(?:-([01d])(?:-[0-9a-f]{16})?)?")
+_TRACE_ID: Final = re.compile(rb"[0-9a-f]{16}(?:[0-9a-f]{16})?")
+_SPAN_ID: Final = re.compile(rb"[0-9a-f]{16}")
 # Tracers older than the specification write words.
-_MULTI_STATES = {b"0": b"0", b"false": b"0", b"1": b"1", b"true": b"1", b"d": b"d"}
-_ZEROS = b"0" * 16
+_MULTI_STATES: Final = {b"0": b"0", b"false": b"0", b"1": b"1", b"true": b"1", b"d": b"d"}
+_ZEROS: Final = b"0" * 16
 
 
 def parse_single(value: bytes) -> TraceContext:

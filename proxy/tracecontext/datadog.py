@@ -7,16 +7,17 @@ tests send it).
 
 import re
 from collections.abc import Callable
+from typing import Final
 
 from proxy.tracecontext.context import TraceContext
 from proxy.tracecontext.fault import Fault, InvalidContext
 
-_DECIMAL = re.compile(rb"[0-9]{1,20}")
-_PRIORITY = re.compile(rb"-?[0-9]{1,3}")
-_HIGH_BITS = re.compile(rb"[0-9a-f]{16}")
-_HIGH_BITS_TAG = b"_dd.p.tid="
-_DECISION_MAKER_TAG = b"_dd.p.dm="
-_ZEROS = b"0" * 16
+_DECIMAL: Final = re.compile(rb"[0-9]{1,20}")
+_PRIORITY: Final = re.compile(rb"-?[0-9]{1,3}")
+_HIGH_BITS: Final = re.compile(rb"[0-9a-f]{16}")
+_HIGH_BITS_TAG: Final = b"_dd.p.tid="
+_DECISION_MAKER_TAG: Final = b"_dd.p.dm="
+_ZEROS: Final = b"0" * 16
 
 
 def parse(get: Callable[[bytes], bytes | None]) -> TraceContext | None:

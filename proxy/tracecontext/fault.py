@@ -1,9 +1,9 @@
 """Why an inbound trace context was refused."""
 
-from enum import StrEnum
+from proxy.tracecontext.word import Word
 
 
-class Fault(StrEnum):
+class Fault(Word):
     """The rule that a refused context broke. Also a metric label, a log word and what ``explain`` prints."""
 
     SYNTAX = "syntax"

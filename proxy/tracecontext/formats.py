@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 
 class Format(StrEnum):
@@ -13,7 +14,7 @@ class Format(StrEnum):
     B3MULTI = "b3multi"
 
 
-FIELD_NAMES: Mapping[Format, tuple[str, ...]] = {
+FIELD_NAMES: Final[Mapping[Format, tuple[str, ...]]] = {
     Format.TRACECONTEXT: ("traceparent", "tracestate"),
     Format.DATADOG: (
         "x-datadog-trace-id",
@@ -33,8 +34,8 @@ FIELD_NAMES: Mapping[Format, tuple[str, ...]] = {
 }
 
 #: The same names as bytes, and those of every known format together.
-FIELDS_OF: Mapping[Format, frozenset[bytes]] = {
+FIELDS_OF: Final[Mapping[Format, frozenset[bytes]]] = {
     fmt: frozenset(name.encode() for name in names) for fmt, names in FIELD_NAMES.items()
 }
-CONTEXT_FIELDS = frozenset().union(*FIELDS_OF.values())
-BAGGAGE = b"baggage"
+CONTEXT_FIELDS: Final = frozenset().union(*FIELDS_OF.values())
+BAGGAGE: Final = b"baggage"

@@ -4,10 +4,11 @@ Randomness is taken in blocks: a system call for each id costs more than the id.
 """
 
 from collections.abc import Callable
+from typing import Final
 
-_BLOCK = 4096
-_ZERO_TRACE_ID = b"0" * 32
-_ZERO_SPAN_ID = b"0" * 16
+_BLOCK: Final = 4096
+_ZERO_TRACE_ID: Final = b"0" * 32
+_ZERO_SPAN_ID: Final = b"0" * 16
 
 
 class IdSource:

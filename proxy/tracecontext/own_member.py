@@ -5,11 +5,12 @@ others wrote into the member stay.
 """
 
 import re
+from typing import Final
 
 from proxy.tracecontext.tracestate import MAX_VALUE
 
-_PRIORITY = re.compile(rb"-?[0-9]{1,3}")
-_UNSAFE = re.compile(rb"[^\x20-\x7e]|[,;~]")
+_PRIORITY: Final = re.compile(rb"-?[0-9]{1,3}")
+_UNSAFE: Final = re.compile(rb"[^\x20-\x7e]|[,;~]")
 
 
 def start(sampled: bool, origin: bytes | None) -> bytes:

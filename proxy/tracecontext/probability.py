@@ -6,12 +6,13 @@ numbers; a trace is sampled where ``rv``, or else the right-most 56 bits of its 
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from proxy.tracecontext.tracestate import MAX_VALUE
 
-BITS = 56
-_THRESHOLD = re.compile(rb"[0-9a-fA-F]{1,14}")
-_RANDOMNESS = re.compile(rb"[0-9a-fA-F]{14}")
+BITS: Final = 56
+_THRESHOLD: Final = re.compile(rb"[0-9a-fA-F]{1,14}")
+_RANDOMNESS: Final = re.compile(rb"[0-9a-fA-F]{14}")
 
 
 @dataclass(frozen=True, slots=True)

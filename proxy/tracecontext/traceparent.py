@@ -4,12 +4,13 @@ What is written is always version 00, the highest known.
 """
 
 import re
+from typing import Final
 
 from proxy.tracecontext.context import TraceContext
 from proxy.tracecontext.fault import Fault, InvalidContext
 
-SAMPLED = 0x01
-RANDOM = 0x02
+SAMPLED: Final = 0x01
+RANDOM: Final = 0x02
 
 #   value          = version "-" version-format
 #   version-format = trace-id "-" parent-id "-" trace-flags
@@ -19,9 +20,9 @@ RANDOM = 0x02
 _matches = re.compile(
     rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})([^0-9a-f].*)?", re.DOTALL
 ).fullmatch
-_ZERO_TRACE_ID = b"0" * 32
-_ZERO_PARENT_ID = b"0" * 16
-_FLAGS = tuple(b"%02x" % flags for flags in range(4))
+_ZERO_TRACE_ID: Final = b"0" * 32
+_ZERO_PARENT_ID: Final = b"0" * 16
+_FLAGS: Final = tuple(b"%02x" % flags for flags in range(4))
 
 
 def parse(value: bytes) -> TraceContext:

@@ -7,21 +7,22 @@ is meant is not ours to say.
 
 import re
 from collections.abc import Sequence
+from typing import Final
 
 from proxy.tracecontext.fault import Fault, InvalidContext
 
-MAX_MEMBERS = 32
-MAX_CHARACTERS = 512
-MAX_VALUE = 256
-_LONG_MEMBER = 128
+MAX_MEMBERS: Final = 32
+MAX_CHARACTERS: Final = 512
+MAX_VALUE: Final = 256
+_LONG_MEMBER: Final = 128
 
 #   key      = ( lcalpha / DIGIT ) 0*255 ( keychar )
 #   keychar  = lcalpha / DIGIT / "_" / "-" / "*" / "/" / "@"
 #   value    = 0*255(chr) nblk-chr
 #   nblk-chr = %x21-2B / %x2D-3C / %x3E-7E
 #   chr      = %x20 / nblk-chr
-_KEY = rb"[a-z0-9][a-z0-9_\-*/@]{0,255}"
-_VALUE = rb"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+_KEY: Final = rb"[a-z0-9][a-z0-9_\-*/@]{0,255}"
+_VALUE: Final = rb"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
 _matches_member = re.compile(_KEY + b"=" + _VALUE).fullmatch
 _matches_key = re.compile(_KEY).fullmatch
 

@@ -75,9 +75,7 @@ class Bench:
         protocol.connection_made(transport)
         return transport
 
-    async def open_upstream(
-        self, target: object, factory: Callable[[], WireProtocol], **_: object
-    ) -> object:
+    async def open_upstream(self, target: object, factory: Callable[[], WireProtocol], **_: object) -> object:
         """Stand in for ``open_connection``."""
         protocol = factory()
         transport = MemoryTransport(protocol, lambda transport: self.answer(transport))

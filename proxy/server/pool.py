@@ -12,7 +12,9 @@ from proxy.message.error import ErrorKind
 from proxy.message.lines import encode_lines, parse_fields
 from proxy.server.balance import make_balance
 from proxy.server.clock import clock
-from proxy.server.connect import describe, open_connection
+from proxy.server.connect import open_connection
+from proxy.server.connect_failure import ConnectFailure
+from proxy.server.failure_log import FailureLog
 from proxy.server.rotation import Rotation
 from proxy.server.target import TargetPool
 from proxy.server.upstream import UpstreamConnection
@@ -34,6 +36,7 @@ class Upstream:
     __slots__ = (
         "_choose",
         "_connecting",
+        "_failures",
         "_head_bytes",
         "_host",
         "_max_idle",
@@ -81,6 +84,7 @@ class Upstream:
         self.closed = False
         self._targets = [TargetPool(address) for address in settings.targets]
         self._rotation = Rotation(name, self._targets, settings.eject)
+        self._failures = FailureLog(name)
         self._usable = self._rotation.usable
         self._choose = make_balance(settings.balance)
         self._open: set[UpstreamConnection] = set()
@@ -142,9 +146,14 @@ class Upstream:
         others = [field for field in parse_fields(lines) if field[0].lower() != b"host"]
         return encode_lines([(b"Host", host), *others])
 
-    def note_failure(self, target: TargetPool) -> None:
-        """Count that a target failed a request: by a reset, a timeout or a broken answer."""
+    def note_failure(self, target: TargetPool, kind: ErrorKind, detail: str) -> None:
+        """Count and tell that a target failed a request: by a reset, a timeout or a broken answer."""
+        self._failures.tell(target.name, kind, detail)
         self._rotation.fail(target)
+
+    def tell_failure(self, target: TargetPool, kind: ErrorKind, detail: str) -> None:
+        """Tell of a request that failed through no fault that counts against its target."""
+        self._failures.tell(target.name, kind, detail)
 
     # The connection's side.
 
@@ -318,29 +327,26 @@ class Upstream:
     async def _connect_for(self, relay: "Relay", first: TargetPool) -> None:
         """Connect to the first target, or the next that accepts, and give the connection away."""
         started = clock()
-        target, failure = first, (ErrorKind.UPSTREAM_CONNECT, "no target")
+        target, failure = first, ConnectFailure.by_end(self.name)
         for target in self._rotation.in_order(first):
             try:
                 connection = await self._open_connection(target)
-            except TimeoutError:
-                detail = f"connecting to {target.name} took longer than {self.settings.timeouts.connect:g} s"
-                failure = (ErrorKind.UPSTREAM_TIMEOUT, detail)
             except OSError as error:
-                failure = (ErrorKind.UPSTREAM_CONNECT, f"cannot connect to {target.name}: {describe(error)}")
+                failure = ConnectFailure.of(error, self.name, self.settings.timeouts.connect)
             else:
                 if connection in self._open:
                     self._settle(relay, connection, clock() - started)
                     return
-                failure = (ErrorKind.UPSTREAM_RESET, f"{target.name} closed the connection at once")
-            self._rotation.fail(target)
+                failure = ConnectFailure.by_end(self.name)
+            self.note_failure(target, failure.kind, failure.detail)
             if not relay.waiting:
                 return
         relay.exchange.connect_wait += clock() - started
-        if failure[0] is ErrorKind.UPSTREAM_RESET and relay.take_retry():
+        if failure.kind is ErrorKind.UPSTREAM_RESET and relay.take_retry():
             # Nothing was written, so any method may go there once more.
             self.acquire_again(relay, target)
             return
-        relay.fail(*failure)
+        relay.fail(failure.kind, failure.told)
 
     async def _open_connection(self, target: TargetPool) -> UpstreamConnection:
         settings = self.settings

@@ -279,8 +279,10 @@ class Relay:
             return
         stale = connection.used and not answered
         if not stale:
-            upstream.note_failure(connection.target)
+            upstream.note_failure(connection.target, kind, detail)
         if answered or not self._replayable() or not (self._replace(stale) or self.take_retry()):
+            if stale:
+                upstream.tell_failure(connection.target, kind, detail)
             self.fail(kind, detail)
             return
         self.unsent = [] if self._replay is None else list(self._replay)
@@ -455,9 +457,10 @@ class Relay:
         elif queued:
             self.fail(ErrorKind.OVERLOAD, "no upstream connection became free in time")
         else:
+            detail = "the upstream did not answer in time"
             if connection is not None and upstream is not None:
-                upstream.note_failure(connection.target)
-            self.fail(ErrorKind.UPSTREAM_TIMEOUT, "the upstream did not answer in time")
+                upstream.note_failure(connection.target, ErrorKind.UPSTREAM_TIMEOUT, detail)
+            self.fail(ErrorKind.UPSTREAM_TIMEOUT, detail)
 
     def _request_timeout(self) -> float:
         """Seconds until the next step of the request: its next piece, or the response's head."""

@@ -89,13 +89,18 @@ async def test_ipv6_and_ipv4_take_turns(
     assert (await (await wire.connect()).ask(GET))[1] == b"other"
 
 
-async def test_a_target_that_does_not_answer_is_given_up(start: Start, silent_port: int) -> None:
+async def test_a_target_that_does_not_answer_is_given_up(
+    start: Start, silent_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
     wire = await start(upstream="timeouts: {connect: 50ms}", port=silent_port)
     head, body = await (await wire.connect()).ask(GET)
     assert head.startswith(b"HTTP/1.1 504 ")
     said = json.loads(body)
     assert said["error"] == "upstream_timeout"
-    assert said["detail"] == f"connecting to http://127.0.0.1:{silent_port} took longer than 0.05 s"
+    assert said["detail"] == "connecting to upstream default took longer than 0.05 s"
+    target = f"http://127.0.0.1:{silent_port}"
+    late = "connecting took longer than 0.05 s"
+    assert caplog.messages == [f"upstream default: {target}: upstream_timeout: {late}"]
 
 
 async def test_after_a_target_that_does_not_answer_the_next_is_tried(
@@ -107,11 +112,15 @@ async def test_after_a_target_that_does_not_answer_the_next_is_tried(
     assert (await (await wire.connect()).ask(GET.replace(b"GET", b"POST")))[1] == b"other"
 
 
-async def test_a_name_that_does_not_resolve_is_told(start: Start) -> None:
+async def test_a_name_that_does_not_resolve_is_told(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     wire = await start(targets=["http://no-such-host.invalid"])
     head, body = await (await wire.connect()).ask(GET)
     assert head.startswith(b"HTTP/1.1 502 ")
-    assert json.loads(body)["detail"].startswith("cannot connect to http://no-such-host.invalid: ")
+    assert json.loads(body)["detail"] == "cannot connect to upstream default: its name does not resolve"
+    (told,) = caplog.messages
+    start_of_line = "upstream default: http://no-such-host.invalid: upstream_connect: cannot connect: "
+    assert told.startswith(start_of_line)
+    assert told != start_of_line
 
 
 async def test_small_writes_leave_at_once(start: Start) -> None:

@@ -60,7 +60,8 @@ async def test_a_target_that_fails_in_a_row_is_left_out(
     for _ in range(3):
         assert (await client.ask(GET))[1] == b"other"
     assert wire.uncontacted
-    (told,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    failed, told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert failed.startswith(f"upstream default: http://{wire.upstream_authority}: upstream_")
     assert told == (
         f"upstream default: http://{wire.upstream_authority} failed 2 times in a row "
         "and is left out for 3600 s"

@@ -129,7 +129,13 @@ async def ask(wire: Wire, request: bytes = GET) -> tuple[int, str]:
 )
 @pytest.mark.parametrize("verify", [True, False])
 async def test_certificates_are_verified(
-    front: Front, start_secure: StartSecure, shown: str, host: str, complaint: str | None, verify: bool
+    front: Front,
+    start_secure: StartSecure,
+    caplog: pytest.LogCaptureFixture,
+    shown: str,
+    host: str,
+    complaint: str | None,
+    verify: bool,
 ) -> None:
     target = await start_secure(shown)
     wire = await front(target.port, host, "" if verify else "verify: false")
@@ -138,10 +144,13 @@ async def test_certificates_are_verified(
         assert (status, said) == (200, "ok")
         return
     assert status == 502
-    assert said.startswith(
-        f"cannot connect to https://{host}:{target.port}: its certificate is not accepted: "
+    assert said == "cannot connect to upstream default: its certificate is not accepted"
+    (told,) = caplog.messages
+    assert told.startswith(
+        f"upstream default: https://{host}:{target.port}: upstream_connect: "
+        "cannot connect: its certificate is not accepted: "
     )
-    assert complaint in said
+    assert complaint in told
     assert (await wire.record()).error == "upstream_connect"
 
 
@@ -150,7 +159,7 @@ async def test_without_a_ca_the_systems_list_counts(start: Start, start_secure: 
     wire = await start(targets=[f"https://localhost:{target.port}"])
     status, said = await ask(wire)
     assert status == 502
-    assert "its certificate is not accepted: " in said
+    assert said.endswith(": its certificate is not accepted")
 
 
 @pytest.mark.parametrize(
@@ -169,13 +178,15 @@ async def test_the_name_that_is_asked_for(
     assert target.names == [name]
 
 
-async def test_another_name_may_be_asked_for_and_is_verified(front: Front, start_secure: StartSecure) -> None:
+async def test_another_name_may_be_asked_for_and_is_verified(
+    front: Front, start_secure: StartSecure, caplog: pytest.LogCaptureFixture
+) -> None:
     good, bad = await start_secure("elsewhere"), await start_secure("here")
     assert await ask(await front(good.port, "127.0.0.1", "server_name: other.test")) == (200, "ok")
     assert good.names == ["other.test"]
-    status, said = await ask(await front(bad.port, "127.0.0.1", "server_name: other.test"))
+    status, _ = await ask(await front(bad.port, "127.0.0.1", "server_name: other.test"))
     assert status == 502
-    assert "Hostname mismatch" in said
+    assert "Hostname mismatch" in caplog.text
 
 
 @pytest.mark.parametrize(("offered", "agreed"), [(["h2", "http/1.1"], "http/1.1"), (None, None)])
@@ -280,7 +291,7 @@ async def test_a_target_that_begins_no_handshake_is_given_up(front: Front, start
     upstream = await silent.accept()
     status, said = await asked
     assert status == 504
-    assert said == f"connecting to https://127.0.0.1:{port} took longer than 0.05 s"
+    assert said == "connecting to upstream default took longer than 0.05 s"
     await upstream.gone()
 
 
@@ -296,7 +307,10 @@ async def test_a_target_that_speaks_no_tls_is_told_apart(front: Front, start: St
     upstream.close()
     status, said = await asked
     assert status == 502
-    assert said.startswith(f"cannot connect to https://127.0.0.1:{port}: ")
+    assert said in (
+        "cannot connect to upstream default: the TLS handshake failed",
+        "cannot connect to upstream default: connection reset",
+    )
 
 
 # Against openssl.

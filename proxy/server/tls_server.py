@@ -5,12 +5,13 @@ none would be counted by nobody.
 """
 
 import asyncio
-import contextlib
 import logging
 import socket
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from proxy.server.handshake_log import HandshakeLog, peer_name
 
 if TYPE_CHECKING:
     from proxy.server.data_plane import DataPlane
@@ -40,6 +41,7 @@ class TlsServer:
         self._plane = plane
         self._make_connection = make_connection
         self._loop = asyncio.get_running_loop()
+        self._failures = HandshakeLog(sock)
         self._listen()
 
     def close(self) -> None:
@@ -93,14 +95,15 @@ class TlsServer:
             connection.connection_made(transport)
             return connection
 
-        # A client that speaks no TLS, shows no certificate that we accept, or leaves, is no fault of ours.
-        with contextlib.suppress(OSError):
+        peer = peer_name(sock)
+        patience = self._plane.limits.header_timeout
+        try:
             await self._loop.connect_accepted_socket(
-                lambda: _Handshake(begin),
-                sock,
-                ssl=self._tls,
-                ssl_handshake_timeout=self._plane.limits.header_timeout,
+                lambda: _Handshake(begin), sock, ssl=self._tls, ssl_handshake_timeout=patience
             )
+        except OSError as error:
+            # A client that speaks no TLS, shows no certificate that we take, or leaves, is no fault of ours.
+            self._failures.tell(peer, error, patience)
 
 
 class _Handshake(asyncio.Protocol):

@@ -3,15 +3,18 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import re
 import shutil
 import ssl
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from proxy.server import tls_server
+from proxy.server.repeats import QUIET_SECONDS
 from tests.server.conftest import GET, OK, PATIENCE, Peer, Start, Wire
 
 if TYPE_CHECKING:
@@ -108,14 +111,20 @@ async def test_alpn_settles_on_http_1_1(start: Start, certificates: "Certificate
     [("-tls1_3", "TLSv1.3"), ("-tls1_2", "TLSv1.2"), ("-tls1_1", None), ("-tls1", None)],
 )
 async def test_tls_1_2_is_the_least(
-    start: Start, certificates: "Certificates", option: str, agreed: str | None
+    start: Start,
+    certificates: "Certificates",
+    option: str,
+    agreed: str | None,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     wire = await start(listen=listen_on(certificates))
     # Without this, s_client would not even offer what is old.
     old = ("-cipher", "DEFAULT:@SECLEVEL=0") if agreed is None else ()
     status, said = await shake_hands(wire, option, *old)
     if agreed is None:
         assert status == 1
+        assert caplog.messages[0].endswith(": it speaks no TLS from 1.2 on")
         assert "New, (NONE), Cipher is (NONE)\n" in said
     else:
         assert re.search(rf"New, {agreed}, |Protocol *: {agreed}", said)
@@ -236,7 +245,9 @@ async def test_who_gets_in(
     auth: str | None,
     shown: str | None,
     served: bool,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     more = {} if auth is None else {"client_auth": auth}
     ca = str(certificates.cert("ca"))
     wire = await start(listen=listen_on(certificates, client_ca=ca, **more).replace("'null'", "null"))
@@ -244,12 +255,16 @@ async def test_who_gets_in(
     context = trusting(certificates, version, shown)
     if served:
         assert (await ask(wire, context)).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert caplog.messages == []
         return
     with contextlib.suppress(OSError):
         assert await ask(wire, context) == b""
     await wire.settled(lambda: not wire.plane.handshakes)
     assert not wire.records
     assert wire.uncontacted
+    (told,) = caplog.messages
+    reason = "it shows no certificate" if shown is None else "its certificate is not accepted: "
+    assert re.match(rf"listener {wire.authority}: no TLS with 127\.0\.0\.1:\d+: {reason}", told)
 
 
 @pytest.mark.parametrize(
@@ -287,25 +302,33 @@ async def test_a_verified_certificate_is_believed_where_the_config_says_so(
     ],
 )
 async def test_a_client_that_begins_no_handshake_is_cut_off(
-    start: Start, certificates: "Certificates", data: bytes
+    start: Start, certificates: "Certificates", data: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     wire = await start("limits: {header_timeout: 50ms}", listen=listen_on(certificates))
     client = await wire.connect()
     await client.send(data)
     await client.gone()
     await wire.settled(lambda: not wire.plane.handshakes)
     assert not wire.records
+    assert [message.rpartition(": ")[2] for message in caplog.messages] == [
+        "the handshake took longer than 0.05 s"
+    ]
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "reason"),
     [
-        pytest.param(GET, id="http"),
-        pytest.param(bytes(100), id="zeros"),
-        pytest.param(b"\x80\x2e\x01", id="ssl-2"),
+        pytest.param(GET, "it speaks plain HTTP", id="http"),
+        pytest.param(b"CONNECT a.test:443 HTTP/1.1\r\n\r\n", "it speaks plain HTTP", id="connect"),
+        pytest.param(bytes(100), "what it sends is not TLS", id="zeros"),
+        pytest.param(b"\x80\x2e\x01", "", id="ssl-2"),
     ],
 )
-async def test_what_is_no_tls_is_cut_off(start: Start, certificates: "Certificates", data: bytes) -> None:
+async def test_what_is_no_tls_is_cut_off(
+    start: Start, certificates: "Certificates", data: bytes, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     wire = await start(listen=listen_on(certificates))
     client = await wire.connect()
     await client.send(data)
@@ -314,6 +337,48 @@ async def test_what_is_no_tls_is_cut_off(start: Start, certificates: "Certificat
     await client.gone()
     await wire.settled(lambda: not wire.plane.handshakes)
     assert not wire.records
+    (told,) = caplog.messages
+    assert told.startswith(f"listener {wire.authority}: no TLS with 127.0.0.1:")
+    assert told.endswith(reason)
+
+
+async def test_failed_handshakes_are_told_once_a_minute_and_counted(
+    start: Start,
+    certificates: "Certificates",
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.INFO)
+    wire = await start(listen=listen_on(certificates))
+
+    async def fail() -> None:
+        client = await wire.connect()
+        await client.send(GET)
+        await client.gone()
+        await wire.settled(lambda: not wire.plane.handshakes)
+
+    for _ in range(3):
+        await fail()
+    assert len(caplog.messages) == 1
+    (server,) = wire._listener._servers
+    assert isinstance(server, tls_server.TlsServer)
+    later = time.monotonic() + QUIET_SECONDS
+    monkeypatch.setattr(server._failures._repeats, "_clock", lambda: later)
+    await fail()
+    assert len(caplog.messages) == 2
+    assert caplog.messages[1].endswith(": it speaks plain HTTP (and 2 more since this was last told)")
+
+
+async def test_a_client_that_distrusts_the_certificate_is_told(
+    start: Start, certificates: "Certificates", caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    wire = await start(listen=listen_on(certificates, "unknown"))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await ask(wire, trusting(certificates))
+    await wire.settled(lambda: not wire.plane.handshakes)
+    (told,) = caplog.messages
+    assert told.endswith("it may not accept the certificate that it was shown")
 
 
 async def test_a_client_that_leaves_in_its_handshake_is_forgotten(

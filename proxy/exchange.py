@@ -162,11 +162,13 @@ class ExchangeRecord:
     """What there is to say about an exchange once it ended; times are in seconds.
 
     ``started`` is wall-clock time. ``overhead`` is the proxy's own time, ``decision_seconds`` the
-    part of it that deciding took. ``status`` is 499 where the client left before an answer began.
+    part of it that deciding took. ``status`` is 499 where the client left before an answer began, and
+    ``complete`` false where no whole answer was written.
     """
 
     __slots__ = (
         "bytes",
+        "complete",
         "connect_wait",
         "decision_seconds",
         "duration",
@@ -202,6 +204,7 @@ class ExchangeRecord:
         self.preflight: PreflightOutcome | None = None
         self.status = 0
         self.bytes = 0
+        self.complete = True
         self.header_bytes = 0
         self.upstream = ""
         self.target = ""

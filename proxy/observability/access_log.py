@@ -79,4 +79,5 @@ def describe(entry: Entry, *, keep_query: bool) -> dict[str, object]:
         "peer": entry.peer,
         "target": entry.target or None,
         "error": entry.error,
+        "complete": entry.complete,
     }

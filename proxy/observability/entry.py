@@ -18,6 +18,7 @@ class Entry:
     __slots__ = (
         "bytes",
         "client_address",
+        "complete",
         "duration",
         "error",
         "http_version",
@@ -44,6 +45,7 @@ class Entry:
         self.url = url if len(url) <= MOST_URL else shorten(url, MOST_URL)
         self.status = record.status
         self.bytes = record.bytes
+        self.complete = record.complete
         self.rule = record.rule
         self.trace = record.trace
         self.error = record.error

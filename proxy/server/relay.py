@@ -435,6 +435,7 @@ class Relay:
 
     def leave(self) -> None:
         """End the exchange because its client is gone."""
+        self.exchange.complete = self._response_complete
         self._leave_upstream()
         self._response_complete = True
 

@@ -63,7 +63,13 @@ def test_a_line_says_all_there_is(make_record: MakeRecord) -> None:
         ("peer", "127.0.0.1"),
         ("target", "http://127.0.0.1:9000"),
         ("error", "upstream_reset"),
+        ("complete", True),
     ]
+
+
+def test_a_line_says_that_an_answer_did_not_go_out_whole(make_record: MakeRecord) -> None:
+    line = _line(make_record(bytes=140, complete=False))
+    assert (line["status"], line["bytes"], line["error"], line["complete"]) == (200, 140, None, False)
 
 
 def test_what_was_refused_before_anything_was_decided_has_a_line(make_record: MakeRecord) -> None:

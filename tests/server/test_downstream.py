@@ -353,7 +353,7 @@ async def test_a_client_that_leaves_before_the_answer_ends_the_request_upstream(
     client.reset()
     await upstream.gone()
     record = await wire.record()
-    assert record.status == 499
+    assert (record.status, record.complete) == (499, False)
     assert record.upstream == "default"
 
 
@@ -376,9 +376,47 @@ async def test_a_client_that_leaves_inside_the_answer_ends_it_upstream(wire: Wir
     client.reset()
     await upstream.gone()
     record = await wire.record()
-    assert record.status == 200
-    assert record.bytes == 4
+    assert (record.status, record.bytes, record.complete, record.error) == (200, 4, False, None)
     assert wire.plane.in_flight == 0
+
+
+async def test_a_client_that_leaves_behind_the_answer_has_had_all_of_it(wire: Wire) -> None:
+    client = await wire.connect()
+    upstream, _ = await wire.forward(client, GET)
+    await upstream.send(OK)
+    await client.answer()
+    client.reset()
+    record = await wire.record()
+    assert (record.status, record.bytes, record.complete) == (200, 2, True)
+
+
+async def test_an_answer_that_the_upstream_broke_off_is_not_complete(wire: Wire) -> None:
+    client = await wire.connect()
+    upstream, _ = await wire.forward(client, GET)
+    await upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
+    await client.until(b"some")
+    upstream.reset()
+    await client.expect_reset()
+    record = await wire.record()
+    assert (record.status, record.complete, record.error) == (200, False, "upstream_reset")
+
+
+async def test_an_answer_that_the_end_of_a_drain_cuts_off_is_not_complete(wire: Wire) -> None:
+    client = await wire.connect()
+    upstream, _ = await wire.forward(client, GET)
+    await upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
+    await client.until(b"some")
+    wire.plane.abort()
+    await client.expect_reset()
+    record = await wire.record()
+    assert (record.status, record.complete, record.error) == (200, False, None)
+
+
+async def test_an_error_of_the_proxys_own_is_complete(start: Start, closed_port: int) -> None:
+    wire = await start(port=closed_port)
+    await (await wire.connect()).ask(GET)
+    record = await wire.record()
+    assert (record.status, record.complete) == (502, True)
 
 
 async def test_a_client_that_leaves_while_it_waits_for_a_connection(wire: Wire) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from proxy.config.load import load_text
 from proxy.config.problem import ConfigError
+from proxy.config.process import LintCode
 from proxy.config.schema import Config
 
 ROOT = Path(__file__).parents[1]
@@ -70,6 +71,13 @@ def test_the_defaults_in_the_table_are_those_of_the_config(key: str, default: st
     else:
         written = f"{plain}\n{setting}"
     assert _load(written) == _load(plain)
+
+
+def test_every_code_of_a_warning_is_explained() -> None:
+    text = (ROOT / "docs" / "behavior.md").read_text()
+    rows = re.findall(r"^\| (`[a-z-]+`(?:, `[a-z-]+`)*) \|", text, re.MULTILINE)
+    explained = {code for row in rows for code in re.findall(r"`([a-z-]+)`", row)}
+    assert set(LintCode) - explained == set()
 
 
 def _load(text: str) -> Config:

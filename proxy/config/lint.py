@@ -11,7 +11,7 @@ from proxy.config.expressions import literal_prefix, matches_every_url, scheme_o
 from proxy.config.load import LoadedConfig
 from proxy.config.problem import Location, write_path
 from proxy.config.process import LintCode
-from proxy.config.rule import RuleSettings
+from proxy.config.rule import Inject, RuleSettings, TracingChoices
 from proxy.config.schema import Config, Environment
 from proxy.config.shadow import shadowed
 from proxy.config.tracing import Participate
@@ -58,6 +58,7 @@ def _find(config: Config) -> Iterator[_Finding]:
     yield from _sample_rate(config)
     for index, rule in enumerate(config.tracing.rules):
         yield from _rule(config, index, rule)
+        yield from _unused(("tracing", "rules", index), rule)
     yield from _shadowed_rules(config)
     yield from _exposed(config)
     yield from _unrecorded_spans(config)
@@ -152,19 +153,52 @@ def _exposed(config: Config) -> Iterator[_Finding]:
         yield LintCode.ADMIN_EXPOSED, ("admin", "listen"), message
 
 
-def _unrecorded_spans(config: Config) -> Iterator[_Finding]:
-    tracing = config.tracing
-    if config.spans.otlp is not None:
+def _unused(here: Location, rule: RuleSettings) -> Iterator[_Finding]:
+    """Give what a rule that leaves requests alone sets of their tracing."""
+    if rule.trace:
         return
-    for rule in tracing.rules:
-        parent = rule.parent if "parent" in rule.model_fields_set else tracing.parent
-        rate = tracing.sample_rate if rule.sample_rate is None else rule.sample_rate
-        takes_part = parent is not Parent.FOLLOW or tracing.participate is Participate.ALWAYS
-        if rule.trace and (rate or takes_part):
-            message = "traces start here and their first span goes nowhere: write spans: {otlp: URL}"
-            yield (
-                LintCode.NO_SPAN_RECORDED,
-                ("spans", "otlp") if "otlp" in config.spans.model_fields_set else ("tracing", "rules"),
-                message,
-            )
-            return
+    message = "does nothing beside trace: false: leave it out, or write trace: true"
+    for key in ("sample_rate", *TracingChoices.model_fields):
+        if key in rule.model_fields_set:
+            yield LintCode.UNUSED_SETTINGS, (*here, key), message
+
+
+def _unrecorded_spans(config: Config) -> Iterator[_Finding]:
+    if config.spans.otlp is not None:
+        yield from _unsampled_starts(config)
+    elif any(rule.trace and _starts_or_changes(config, rule) for rule in config.tracing.rules):
+        message = "traces start here and their first span goes nowhere: write spans: {otlp: URL}"
+        written = "otlp" in config.spans.model_fields_set
+        yield LintCode.NO_SPAN_RECORDED, ("spans", "otlp") if written else ("tracing", "rules"), message
+
+
+def _starts_or_changes(config: Config, rule: RuleSettings) -> bool:
+    """Whether an upstream may see a parent-id of the proxy's own."""
+    tracing = config.tracing
+    parent = rule.parent if "parent" in rule.model_fields_set else tracing.parent
+    if parent is not Parent.FOLLOW or tracing.participate is Participate.ALWAYS:
+        return True
+    return bool(_rate(config, rule)) or _injects_all(config, rule)
+
+
+def _unsampled_starts(config: Config) -> Iterator[_Finding]:
+    """Give the places that have every trace which starts here sent, and none of them sampled."""
+    places: dict[Location, None] = {}
+    for index, rule in enumerate(config.tracing.rules):
+        if rule.trace and not _rate(config, rule) and _injects_all(config, rule):
+            own = "inject" in rule.model_fields_set
+            places[("tracing", "rules", index, "inject") if own else ("tracing", "inject")] = None
+    message = (
+        "sends the traces that start here, and with sample_rate: 0 none of them has a span: "
+        "write inject: sampled, or a sample_rate above 0"
+    )
+    yield from ((LintCode.NO_SPAN_RECORDED, place, message) for place in places)
+
+
+def _rate(config: Config, rule: RuleSettings) -> Decimal:
+    return config.tracing.sample_rate if rule.sample_rate is None else rule.sample_rate
+
+
+def _injects_all(config: Config, rule: RuleSettings) -> bool:
+    inject = rule.inject if "inject" in rule.model_fields_set else config.tracing.inject
+    return inject is Inject.ALL

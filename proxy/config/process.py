@@ -25,13 +25,16 @@ from proxy.config.problem import Location
 from proxy.config.quantities import duration, integer, size
 from proxy.config.section import Section
 
+#: The least that ``header_bytes`` may be: a request with hardly a field, and its answer.
+LEAST_HEAD = 256
+
 
 class Limits(Section):
     """What a client may ask for; for the whole process group."""
 
     example: ClassVar[str] = "{header_bytes: 32KiB, connections: 10000}"
 
-    header_bytes: Annotated[int, size("32KiB")] = Field(
+    header_bytes: Annotated[int, size("32KiB", least=LEAST_HEAD)] = Field(
         default=32 * 1024, description="Of a request's head; 431 or 414."
     )
     headers: Annotated[int, integer(1, 100_000, 100)] = Field(
@@ -187,6 +190,7 @@ class LintCode(StrEnum):
     NO_SPAN_RECORDED = "no-span-recorded"
     ADMIN_EXPOSED = "admin-exposed"
     NO_UPSTREAM = "no-upstream"
+    UNUSED_SETTINGS = "unused-settings"
 
 
 class Lint(Section):

@@ -105,7 +105,9 @@ def duration(example: str, *, zero: bool = False) -> Leaf:
         if found is None and zero and typed(scalar) == 0 and typed(scalar) is not False:
             return 0.0
         if found is None:
-            raise ValueError(f"is {scalar.describe()}: {_with_unit(scalar, example, _SECONDS, 's')}")
+            raise ValueError(
+                f"is {scalar.describe()}: {_with_unit(scalar, example, _SECONDS, f'{scalar.text}s')}"
+            )
         seconds = float(Decimal(found[1]) * _SECONDS[found[2]])
         if seconds > _LONGEST:
             raise ValueError(f"is {scalar.text}: write at most 24h")
@@ -119,28 +121,33 @@ def duration(example: str, *, zero: bool = False) -> Leaf:
     return Leaf(read, f"a duration, such as {example}", schema, write=write_duration)
 
 
-def size(example: str) -> Leaf:
-    """Return a leaf that takes a size with its unit and returns bytes."""
+def size(example: str, *, least: int = 1) -> Leaf:
+    """Return a leaf that takes a size with its unit, of at least so many bytes, and returns bytes."""
 
     def read(scalar: Scalar) -> int:
         found = _SIZE.fullmatch(scalar.text)
         if found is None:
-            raise ValueError(f"is {scalar.describe()}: {_with_unit(scalar, example, _BYTES, 'B')}")
+            small = _NUMBER.fullmatch(scalar.text) and Decimal(scalar.text) < least
+            proposed = example if small else f"{scalar.text}B"
+            raise ValueError(f"is {scalar.describe()}: {_with_unit(scalar, example, _BYTES, proposed)}")
         number = int(Decimal(found[1]) * _BYTES[found[2]])
         if not 0 < number <= _LARGEST:
             raise ValueError(f"is {scalar.text}: write a size above 0, at most 1024GiB")
+        if number < least:
+            raise ValueError(f"is {scalar.text}: write at least {write_size(least)}, such as {example}")
         return number
 
     pattern = r"^[0-9]+(\.[0-9]+)?(B|KiB|MiB|GiB)$"
     return Leaf(read, f"a size, such as {example}", {"type": "string", "pattern": pattern}, write=write_size)
 
 
-def _with_unit(scalar: Scalar, example: str, units: dict[str, Decimal] | dict[str, int], unit: str) -> str:
+def _with_unit(scalar: Scalar, example: str, units: dict[str, Decimal] | dict[str, int], number: str) -> str:
+    """Say what to write for what has no unit: ``number``, where it is one."""
     names = ", ".join(units)
     if typed(scalar) == 0:
         return f"write one above 0, such as {example}"
     if _NUMBER.fullmatch(scalar.text):
-        return f"write the unit ({names}), such as {scalar.text}{unit}"
+        return f"write the unit ({names}), such as {number}"
     return f"write a number and its unit ({names}), such as {example}"
 
 

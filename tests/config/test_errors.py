@@ -934,7 +934,7 @@ REST = [
     pytest.param(
         "limits: {header_bytes: 32, request_body: 0, headers: 0, connections: 1e3}",
         [
-            "1:24: limits.header_bytes: is the number 32: write the unit (B, KiB, MiB, GiB), such as 32B",
+            "1:24: limits.header_bytes: is the number 32: write the unit (B, KiB, MiB, GiB), such as 32KiB",
             "1:42: limits.request_body: is the number 0: write one above 0, such as 10MiB",
             "1:54: limits.headers: is 0: write a number from 1 to 100000",
             "1:70: limits.connections: is the number 1e3: write a whole number, such as 10000",
@@ -951,6 +951,19 @@ REST = [
             "1:44: limits.request_body: is 0B: write a size above 0, at most 1024GiB",
         ],
         id="size",
+    ),
+    pytest.param(
+        "limits: {header_bytes: 1B, request_body: 1B}",
+        ["1:24: limits.header_bytes: is 1B: write at least 256B, such as 32KiB"],
+        id="head-too-small-for-any",
+    ),
+    pytest.param(
+        "limits: {header_bytes: 4096, request_body: 255}",
+        [
+            "1:24: limits.header_bytes: is the number 4096: write the unit (B, KiB, MiB, GiB), such as 4096B",
+            "1:44: limits.request_body: is the number 255: write the unit (B, KiB, MiB, GiB), such as 255B",
+        ],
+        id="size-without-its-unit",
     ),
     pytest.param(
         "limits: {header_timeout: 10, body_timeout: 1d, keepalive_timeout: '5 s'}",

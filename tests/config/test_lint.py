@@ -132,6 +132,39 @@ WARNED = [
         "no-span-recorded 3:55 tracing.rules",
         id="always-participating",
     ),
+    pytest.param(
+        "spans: {}\ntracing: {sample_rate: 0, inject: all, rules: [{name: a, match: /a/}]}",
+        "no-span-recorded 3:47 tracing.rules",
+        id="unsampled-starts",
+    ),
+    pytest.param(
+        "tracing: {sample_rate: 0, inject: all, rules: [{name: a, match: /a/}, {name: b, match: /b/}]}",
+        "no-span-recorded 3:35 tracing.inject",
+        id="unsampled-starts-beside-spans",
+    ),
+    pytest.param(
+        "tracing: {rules: [{name: a, match: /a/, sample_rate: 0, inject: all}]}",
+        "no-span-recorded 3:65 tracing.rules[0].inject",
+        id="unsampled-starts-of-a-rule",
+    ),
+    *(
+        pytest.param(
+            tracing(f"{{rules: [{{name: a, match: /a/, trace: false, {key}: {value}}}]}}"),
+            f"unused-settings 3:{57 + len(key)} tracing.rules[0].{key}",
+            id=f"untraced-{key}",
+        )
+        for key, value in {
+            "sample_rate": "10",
+            "inject": "all",
+            "parent": "decide",
+            "invalid": "strip",
+            "untrusted": "strip",
+            "propagators": "[b3]",
+            "sample_by": "{cookie: sid}",
+            "max_traces_per_second": "5",
+            "response": "{traceresponse: true}",
+        }.items()
+    ),
     pytest.param("admin: {listen: 0.0.0.0:9901}", "admin-exposed 3:17 admin.listen", id="admin"),
 ]
 
@@ -187,6 +220,21 @@ SILENT = [
         "spans: {}\ntracing: {sample_rate: 0, rules: [{name: a, match: /a/}]}", id="nothing-sampled"
     ),
     pytest.param("spans: {}\ntracing: {rules: [{name: a, match: /a/, trace: false}]}", id="nothing-traced"),
+    pytest.param(
+        "tracing: {sample_rate: 5, inject: all, rules: [{name: a, match: /a/}]}", id="some-starts-are-sampled"
+    ),
+    pytest.param(
+        "tracing: {sample_rate: 0, inject: all, rules: [{name: a, match: /a/, inject: sampled}]}",
+        id="no-start-is-sent",
+    ),
+    pytest.param(
+        "tracing: {sample_rate: 0, inject: all, rules: [{name: a, match: /a/, trace: false}]}",
+        id="nothing-traced-beside-spans",
+    ),
+    pytest.param(
+        tracing("{rules: [{name: a, match: /a/, trace: true, sample_rate: 10}]}"),
+        id="settings-of-a-traced-rule",
+    ),
     pytest.param("admin: {listen: 0.0.0.0:9901, token: x}", id="admin-with-token"),
     pytest.param("admin: {listen: null}", id="no-admin"),
 ]

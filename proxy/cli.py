@@ -166,6 +166,11 @@ def _port(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from proxy.app.early_hangup import EarlyHangup
+
+    # Before the other imports, which take most of a start.
+    EarlyHangup.install()
+
     from proxy.app.group.supervisor import WorkersFailed
     from proxy.app.serve import serve
     from proxy.config.problem import ConfigError

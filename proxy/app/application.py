@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from proxy.admin.ready import find_unready
 from proxy.app.admin_site import AdminSite, Explainer
 from proxy.app.config_facts import config_gauges
+from proxy.app.early_hangup import EarlyHangup
 from proxy.app.health import HealthChecks
 from proxy.app.reload import Reloader
 from proxy.app.serving import Gauges, Serving, settle_garbage
@@ -113,11 +114,14 @@ class Application:
 
 
 def watch_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None:
-    """Stop at SIGTERM and SIGINT, reload at SIGHUP."""
+    """Stop at SIGTERM and SIGINT, reload at SIGHUP; one that came already counts."""
+    early = EarlyHangup.installed()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop)
     loop.add_signal_handler(signal.SIGINT, stop)
     loop.add_signal_handler(signal.SIGHUP, reload)
+    if early is not None and early.came:
+        reload()
 
 
 def say_listeners(say: Callable[[str], None], urls: Sequence[str], admin_url: str | None) -> None:

@@ -15,6 +15,7 @@ import proxy
 from proxy.app.group.channel import Channel, Message
 from proxy.app.group.messages import Kind
 from proxy.app.group.shared_file import make_shared_file
+from proxy.app.group.signals import withheld
 from proxy.observability.shared_block import SharedBlock
 
 _LOG = logging.getLogger(__name__)
@@ -124,13 +125,20 @@ class Slot:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             try:
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "proxy.app.group.worker", str(theirs.fileno()), str(self.number)],
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    env=_environment(),
-                    process_group=0,  # Ctrl-C is for the supervisor alone
-                )
+                with withheld():
+                    process = subprocess.Popen(
+                        [
+                            sys.executable,
+                            "-m",
+                            "proxy.app.group.worker",
+                            str(theirs.fileno()),
+                            str(self.number),
+                        ],
+                        stdin=subprocess.DEVNULL,
+                        pass_fds=[theirs.fileno()],
+                        env=_environment(),
+                        process_group=0,  # Ctrl-C is for the supervisor alone
+                    )
             except OSError:
                 ours.close()
                 raise

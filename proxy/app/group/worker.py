@@ -15,6 +15,7 @@ from itertools import chain
 
 from proxy.app.group.channel import Channel, Message
 from proxy.app.group.messages import Kind, Order, Sockets, write_gauges
+from proxy.app.group.signals import IGNORED
 from proxy.app.serving import Prepared, Serving, TraceLimits, settle_garbage
 from proxy.config.compile import Cap
 from proxy.config.load import load_text
@@ -135,8 +136,10 @@ def main(descriptor: int, number: int) -> int:
     """Run a worker whose supervisor is at the other end of a socket; return the exit status."""
     import uvloop
 
-    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for each in IGNORED:
         signal.signal(each, signal.SIG_IGN)
+    # The supervisor starts this process with them blocked.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED)
     logging.basicConfig(
         level=logging.INFO,
         stream=sys.stderr,

@@ -133,6 +133,22 @@ def test_signals_are_for_the_supervisor(start: Start, upstream: Upstream, number
     assert proxy.workers == workers
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_worker_that_starts_pays_no_heed_to_signals_either(
+    start: Start, upstream: Upstream, number: signal.Signals
+) -> None:
+    proxy = start(config_of(upstream, more=TWO))
+    killed, other = proxy.workers
+    os.kill(killed, signal.SIGKILL)
+    proxy.wait(lambda: len(set(proxy.workers) - {killed}) == 2)
+    (started,) = set(proxy.workers) - {killed, other}
+    os.kill(started, number)
+    # Done once every worker has the config.
+    assert proxy.ask_to_reload()[0] == 200
+    assert started in proxy.workers
+    assert f"ended with signal {number}" not in proxy.errors
+
+
 def test_a_drain_of_a_group_that_is_cut_short_says_so(start: Start, upstream: Upstream) -> None:
     proxy = start(config_of(upstream, more=TWO + "drain_timeout: 100ms\n"))
     with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=20)) as connection:

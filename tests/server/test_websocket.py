@@ -1,7 +1,10 @@
 """WebSockets through the proxy, between a client and a server that others wrote."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 from websockets.asyncio.client import connect
@@ -9,6 +12,9 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 
 from tests.server.conftest import PATIENCE, Start
+
+if TYPE_CHECKING:
+    from tests.conftest import Certificates
 
 MESSAGES = 10_000
 LARGE = 4 << 20
@@ -42,16 +48,38 @@ async def server() -> Server:
     return Server()
 
 
-@pytest.fixture
-async def url(server: Server, start: Start) -> AsyncIterator[str]:
-    async with serve(server.serve, "127.0.0.1", 0, max_size=None) as listening:
+#: The fixture ``dial``: connects through the proxy, with options of the client's.
+Dial: TypeAlias = Callable[..., connect]
+
+
+@pytest.fixture(params=["plain", "tls"])
+async def dial(
+    request: pytest.FixtureRequest, server: Server, start: Start, certificates: "Certificates"
+) -> AsyncIterator[Dial]:
+    """Serve behind a proxy: all in plain TCP, or with TLS to the proxy and TLS to the server."""
+    secure = request.param == "tls"
+    shown = certificates.cert("here"), certificates.key("here")
+    ca = certificates.cert("ca")
+    listen, scheme, upstream, theirs, ours = "127.0.0.1:0", "http", "", None, None
+    if secure:
+        listen = f"{{address: '127.0.0.1:0', tls: {{cert: '{shown[0]}', key: '{shown[1]}'}}}}"
+        scheme, upstream = "https", f"tls: {{ca: '{ca}'}}"
+        theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        theirs.load_cert_chain(*shown)
+        ours = ssl.create_default_context(cafile=ca)
+    async with serve(server.serve, "127.0.0.1", 0, max_size=None, ssl=theirs) as listening:
         port = next(iter(listening.sockets)).getsockname()[1]
-        wire = await start("tracing: {sample_rate: 100, rules: [{match: /}]}", port=port)
-        yield f"ws://{wire.authority}/chat"
+        wire = await start(
+            "tracing: {sample_rate: 100, rules: [{match: /}]}",
+            listen=listen,
+            upstream=upstream,
+            targets=[f"{scheme}://127.0.0.1:{port}"],
+        )
+        yield partial(connect, f"ws{'s' * secure}://{wire.authority}/chat", ssl=ours)
 
 
-async def test_ten_thousand_messages_come_back_in_order(url: str, server: Server) -> None:
-    async with connect(url) as client:
+async def test_ten_thousand_messages_come_back_in_order(dial: Dial, server: Server) -> None:
+    async with dial() as client:
         assert [extension.name for extension in client.protocol.extensions] == ["permessage-deflate"]
 
         async def send() -> None:
@@ -68,15 +96,15 @@ async def test_ten_thousand_messages_come_back_in_order(url: str, server: Server
     assert request["tracestate"] == "dd=s:1;o:rum"
 
 
-async def test_a_large_message_passes_without_compression_too(url: str) -> None:
+async def test_a_large_message_passes_without_compression_too(dial: Dial) -> None:
     data = bytes(range(256)) * (LARGE // 256)
-    async with connect(url, compression=None, max_size=None) as client:
+    async with dial(compression=None, max_size=None) as client:
         await client.send(data)
         assert await client.recv() == data
 
 
-async def test_a_close_from_the_client(url: str, server: Server) -> None:
-    async with connect(url) as client:
+async def test_a_close_from_the_client(dial: Dial, server: Server) -> None:
+    async with dial() as client:
         await client.close(4000, "enough")
     async with asyncio.timeout(PATIENCE):
         while not server.codes:  # noqa: ASYNC110
@@ -84,16 +112,16 @@ async def test_a_close_from_the_client(url: str, server: Server) -> None:
     assert server.codes == [4000]
 
 
-async def test_a_close_from_the_server(url: str) -> None:
-    async with connect(url) as client:
+async def test_a_close_from_the_server(dial: Dial) -> None:
+    async with dial() as client:
         await client.send("close")
         with pytest.raises(ConnectionClosedError):
             await client.recv()
         assert (client.close_code, client.close_reason) == (4001, "as told")
 
 
-async def test_pings_pass(url: str) -> None:
-    async with connect(url) as client:
+async def test_pings_pass(dial: Dial) -> None:
+    async with dial() as client:
         async with asyncio.timeout(PATIENCE):
             await (await client.ping(b"are you there"))
         await client.close()

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 from proxy import __version__
 
@@ -18,6 +18,8 @@ FAILED = 1
 BAD_CONFIG = 2
 WARNED = 3
 INTERRUPTED = 130
+
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,8 +41,13 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"traceward {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_run, _add_check, _add_explain, _add_overhead, _add_schema, _add_demo):
+        add(commands)
+    return parser
 
-    run = _add(
+
+def _add_run(commands: _Commands) -> None:
+    parser = _add(
         commands,
         "run",
         _run,
@@ -49,9 +56,11 @@ def _make_parser() -> argparse.ArgumentParser:
         "listener once it accepts connections. Exit status: 0 after a clean end, 1 where an address is "
         "taken or drain_timeout cut requests short, 2 for a bad config.",
     )
-    _add_config(run)
+    _add_config(parser)
 
-    check = _add(
+
+def _add_check(commands: _Commands) -> None:
+    parser = _add(
         commands,
         "check",
         _check,
@@ -59,10 +68,12 @@ def _make_parser() -> argparse.ArgumentParser:
         "Tell every error of a config at once, or its warnings, on stderr. Exit status: 0, 2 for errors, "
         "3 for warnings with --strict.",
     )
-    _add_config(check)
-    check.add_argument("--strict", action="store_true", help="exit with 3 where there are warnings")
+    _add_config(parser)
+    parser.add_argument("--strict", action="store_true", help="exit with 3 where there are warnings")
 
-    explain = _add(
+
+def _add_explain(commands: _Commands) -> None:
+    parser = _add(
         commands,
         "explain",
         _explain,
@@ -70,12 +81,10 @@ def _make_parser() -> argparse.ArgumentParser:
         "Tell what the proxy would do with a request, and why: the rule, the decision, and the header "
         "lines before and after. Nothing is sent.",
     )
-    _add_config(explain)
-    explain.add_argument("url", metavar="URL", help="a whole URL, as the client asks for it")
-    explain.add_argument(
-        "-X", dest="method", default="GET", metavar="METHOD", help="the method; default: GET"
-    )
-    explain.add_argument(
+    _add_config(parser)
+    parser.add_argument("url", metavar="URL", help="a whole URL, as the client asks for it")
+    parser.add_argument("-X", dest="method", default="GET", metavar="METHOD", help="the method; default: GET")
+    parser.add_argument(
         "-H",
         dest="headers",
         action="append",
@@ -83,15 +92,17 @@ def _make_parser() -> argparse.ArgumentParser:
         metavar="'NAME: VALUE'",
         help="a header of the request; may be repeated",
     )
-    explain.add_argument(
+    parser.add_argument(
         "--client",
         default="127.0.0.1",
         metavar="IP",
         help="who connects: an address, or unix; default: 127.0.0.1",
     )
-    explain.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
-    overhead = _add(
+
+def _add_overhead(commands: _Commands) -> None:
+    parser = _add(
         commands,
         "overhead",
         _overhead,
@@ -101,8 +112,8 @@ def _make_parser() -> argparse.ArgumentParser:
         "not sampled, and bytes added; then what sampling all of them would cost. Exit status: 0; 1 where "
         "the metrics cannot be had or tell of no request; 2 for what is no URL.",
     )
-    overhead.add_argument("url", metavar="URL", help="http://127.0.0.1:9901/metrics, or - for standard input")
-    overhead.add_argument(
+    parser.add_argument("url", metavar="URL", help="http://127.0.0.1:9901/metrics, or - for standard input")
+    parser.add_argument(
         "--for",
         dest="seconds",
         type=_seconds,
@@ -110,12 +121,16 @@ def _make_parser() -> argparse.ArgumentParser:
         help="ask twice, so long apart, and tell of what came in between, such as 30s; "
         "default: of all since the proxy started",
     )
-    overhead.add_argument("--json", action="store_true", help="print one JSON object, times in seconds")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, times in seconds")
 
+
+def _add_schema(commands: _Commands) -> None:
     text = "print the JSON Schema of the config, for editors"
     _add(commands, "schema", _schema, text, f"{text[0].upper()}{text[1:]}.")
 
-    demo = _add(
+
+def _add_demo(commands: _Commands) -> None:
+    parser = _add(
         commands,
         "demo",
         _demo,
@@ -123,15 +138,16 @@ def _make_parser() -> argparse.ArgumentParser:
         "Run a sample API with the proxy in front of it, on 127.0.0.1, and print curl lines to paste into "
         "another terminal. Ctrl-C ends it.",
     )
-    demo.add_argument("--port", type=_port, default=8080, metavar="N", help="the proxy's port; default: 8080")
-    demo.add_argument(
+    parser.add_argument(
+        "--port", type=_port, default=8080, metavar="N", help="the proxy's port; default: 8080"
+    )
+    parser.add_argument(
         "--admin-port", type=_port, default=9901, metavar="N", help="the admin port; default: 9901"
     )
-    return parser
 
 
 def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    commands: _Commands,
     name: str,
     command: Callable[[argparse.Namespace], int],
     text: str,

@@ -72,7 +72,7 @@ def test_one_that_comes_before_the_config_is_read_is_acted_on(
 @pytest.mark.parametrize("workers", WORKERS)
 def test_whenever_it_comes(launch: Launch, upstream: Upstream, tmp_path: Path, workers: str) -> None:
     (tmp_path / "traceward.yaml").write_text(config_of(upstream, more=workers))
-    for milliseconds in range(0, 320, 20):
+    for milliseconds in range(0, 320, 60):
         proxy = launch()
         while not _catches(proxy.process.pid, signal.SIGHUP):
             assert proxy.process.poll() is None

@@ -65,11 +65,10 @@ class PlainRequests:
 
     def find(self, data: bytes) -> PlainRequestHead | None:
         """Return the head, where ``data`` is one request with a plain one, its body included."""
-        head_end = len(data) - 4
-        if data[head_end:] != b"\r\n\r\n":
-            head_end = data.find(b"\r\n\r\n")
-            if head_end < 0:
-                return None
+        # The first blank line, for whatever follows it: were it the last one, lines could end in the midst.
+        head_end = data.find(b"\r\n\r\n")
+        if head_end < 0:
+            return None
         end = data.find(b"\r\n")
         target_end = end - len(_VERSION)
         method_end = data.find(b" ")
@@ -82,8 +81,6 @@ class PlainRequests:
         lines = data[end:head_end]
         bare, context = lines, None
         if lines.find(b"\r\ntrace") >= 0:
-            if lines.find(b"\r\n\r\n") >= 0:
-                return None
             bare, context = _take_context(lines)
         if bare == self._kept:
             found: Findings | None = self._found
@@ -125,7 +122,7 @@ def look_at(lines: bytes) -> Findings | None:
     """Return what is to be known of the field lines of a request, where they are plain."""
     lowered = lines.lower()
     host = lowered.find(b"\r\nhost:")
-    if host < 0 or b"\r\n\r\n" in lines or _MARKED_IN_REQUEST.search(lowered):
+    if host < 0 or _MARKED_IN_REQUEST.search(lowered):
         return None
     if lowered.find(b"\r\nhost:", host + 7) >= 0:
         return None

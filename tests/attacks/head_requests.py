@@ -1,6 +1,6 @@
 """Requests whose first line, Host or fields two readers could see differently (RFC 9112, 2 to 5)."""
 
-from tests.attacks.cases import Refused, RequestCase, get, seen, served
+from tests.attacks.cases import Refused, RequestCase, get, post, seen, seen_post, served
 
 LINE = "RFC 9112, 3: request-line"
 VERSION = "RFC 9112, 2.3: HTTP-version"
@@ -50,6 +50,27 @@ LINES = [
     RequestCase("line-spaces-before-target", LINE, get(line=b"GET   / HTTP/1.1"), served(seen())),
     RequestCase("line-spaces-behind-target", LINE, get(line=b"GET /   HTTP/1.1"), served(seen())),
     RequestCase("line-blank-lines-before", "RFC 9112, 2.2", b"\r\n\r\n" + get(), served(seen())),
+    # As old clients send them behind a body: llhttp passes over them, and they end nobody's head.
+    RequestCase("line-blank-line-behind", "RFC 9112, 2.2", get() + b"\r\n", served(seen())),
+    RequestCase("line-blank-lines-behind", "RFC 9112, 2.2", get() + b"\r\n\r\n\r\n", served(seen())),
+    RequestCase(
+        "line-blank-line-behind-connection",
+        "RFC 9112, 2.2",
+        get(b"Connection: keep-alive") + b"\r\n",
+        served(seen()),
+    ),
+    RequestCase(
+        "line-blank-line-between",
+        "RFC 9112, 2.2",
+        get() + b"\r\n" + get(b"X: y"),
+        served(seen(), seen(b"X: y")),
+    ),
+    RequestCase(
+        "line-blank-line-behind-body",
+        "RFC 9112, 2.2",
+        post(b"Content-Length: 5", body=b"hello") + b"\r\n",
+        served(seen_post(b"Content-Length: 5", body=b"hello")),
+    ),
     _line("leading-space", b" GET / HTTP/1.1"),
     _line("leading-tab", b"\tGET / HTTP/1.1"),
     _line("leading-nul", b"\x00GET / HTTP/1.1"),

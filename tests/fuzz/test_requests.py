@@ -87,6 +87,14 @@ async def test_every_place_to_cut(bench: Bench, message: bytes) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @thorough
+@given(st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=4)), max_size=12).map(b"".join))
+async def test_much_nonsense(bench: Bench, nonsense: bytes) -> None:
+    await check(bench, [nonsense] if nonsense else [])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@thorough
 @given(st.data())
 async def test_many_damaged_requests(bench: Bench, data: st.DataObject) -> None:
     await check(bench, data.draw(cut(data.draw(damaged(several, most=6)))))

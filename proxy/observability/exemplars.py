@@ -11,9 +11,8 @@ A reader that finds the version changed behind the numbers leaves the exemplar o
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
-
-from prometheus_client.samples import Exemplar
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from proxy.observability.store import Cells
 
@@ -21,6 +20,14 @@ _SIZE = 5
 _SIGN = 1 << 63
 #: An exemplar stays for so long, seconds: writing one costs more than counting.
 _KEPT_SECONDS = 1.0
+
+
+class Exemplar(NamedTuple):
+    """A request that a bucket counted: its labels, what was observed, and when, seconds since 1970."""
+
+    labels: Mapping[str, str]
+    value: float
+    timestamp: float
 
 
 class Exemplars:

@@ -8,12 +8,11 @@ of one series at most, so that who serves requests beside it can stop between an
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
+from math import isfinite, isnan
 from typing import TypeAlias
 
-from prometheus_client.samples import Exemplar
-from prometheus_client.utils import floatToGoString
-
 from proxy.observability.catalog import Metric
+from proxy.observability.exemplars import Exemplar
 from proxy.observability.histogram import Histogram
 
 Labels: TypeAlias = tuple[str, ...]
@@ -45,7 +44,7 @@ def write(families: Iterable[Family | None], *, openmetrics: bool) -> Iterator[s
         bounds = (*map(repr, metric.bounds), "+Inf")
         for labels, value in family.rows:
             if not isinstance(value, Histogram):
-                yield f"{name}{_write_labels(metric.labels, labels)} {_write_number(value)}\n"
+                yield f"{name}{_write_labels(metric.labels, labels)} {write_number(value)}\n"
             elif any(value.counts):
                 yield _write_histogram(metric, bounds, labels, value, openmetrics=openmetrics)
     if openmetrics:
@@ -91,20 +90,27 @@ def _write_histogram(
                 lines[place] = f"{lines[place][:-1]} # {_write_exemplar(exemplar)}\n"
     own = _write_labels(metric.labels, labels)
     lines.append(f"{name}_count{own} {_write_count(counts[-1])}\n")
-    lines.append(f"{name}_sum{own} {_write_number(total)}\n")
+    lines.append(f"{name}_sum{own} {write_number(total)}\n")
     return "".join(lines)
 
 
 def _write_count(count: int) -> str:
     # The same at a fraction of the time.
-    return f"{count}.0" if count < _EXPONENT else _write_number(count)
+    return f"{count}.0" if count < _EXPONENT else write_number(count)
 
 
-def _write_number(value: float) -> str:
-    text: str = floatToGoString(value)  # type: ignore[no-untyped-call]
-    return text
+def write_number(value: float) -> str:
+    """Write a number as Go does, whose exponents begin at a million."""
+    if not isfinite(value):
+        return "NaN" if isnan(value) else "+Inf" if value > 0 else "-Inf"
+    text = repr(float(value))
+    dot = text.find(".")
+    if value < _EXPONENT or dot < len(str(_EXPONENT)):  # or there is an exponent already
+        return text
+    mantissa = f"{text[0]}.{text[1:dot]}{text[dot + 1 :]}".rstrip("0.")
+    return f"{mantissa}e+{dot - 1:02d}"
 
 
 def _write_exemplar(exemplar: Exemplar) -> str:
     labels = _write_labels(tuple(exemplar.labels), tuple(exemplar.labels.values()))
-    return f"{labels} {_write_number(exemplar.value)} {exemplar.timestamp}"
+    return f"{labels} {write_number(exemplar.value)} {exemplar.timestamp}"

@@ -5,9 +5,8 @@ from array import array
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client.samples import Exemplar
 
-from proxy.observability.exemplars import Exemplars, size_for
+from proxy.observability.exemplars import Exemplar, Exemplars, size_for
 
 BOUNDS = (0.001, 0.01)
 FIRST, SECOND = b"0af7651916cd43dd8448eb211c80319c", b"f" * 32

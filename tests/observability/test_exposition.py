@@ -1,7 +1,7 @@
 """The text of a scrape, held to what prometheus_client writes and reads."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -9,10 +9,12 @@ from prometheus_client.metrics_core import Metric as ReferenceFamily
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar as ReferenceExemplar
+from prometheus_client.utils import floatToGoString
 
 from proxy.observability.catalog import Metric
 from proxy.observability.exemplars import Exemplars, size_for
-from proxy.observability.exposition import Family, write
+from proxy.observability.exposition import Family, write, write_number
 from proxy.observability.histogram import Histogram
 
 COUNTER = Metric("t_requests", "counter", "Requests.", ("rule", "status"))
@@ -81,7 +83,9 @@ class _Reference(Collector):
             bounds = (*map(str, metric.bounds), "+Inf")
             for bound, count, exemplar in zip(bounds, value.counts, kept, strict=True):
                 total += count
-                buckets.append((bound, total) if exemplar is None else (bound, total, exemplar))
+                buckets.append(
+                    (bound, total) if exemplar is None else (bound, total, ReferenceExemplar(*exemplar))
+                )
             timed.add_metric(labels, buckets, value.sum)
         return [timed]
 
@@ -110,6 +114,15 @@ def test_any_label_and_value_is_read_as_written(label: str, value: float) -> Non
     [family] = read_openmetrics(text)  # type: ignore[no-untyped-call]
     [sample] = family.samples
     assert (sample.labels, sample.value) == ({"rule": label}, value)
+
+
+@given(value=st.floats() | st.integers(0, 10**20))
+@example(value=999_999.5)
+@example(value=1_000_000)
+@example(value=-1_000_000.0)
+@example(value=1.5e16)
+def test_a_number_is_written_as_the_client_writes_it(value: float) -> None:
+    assert write_number(value) == floatToGoString(value)  # type: ignore[no-untyped-call]
 
 
 def test_a_histogram_without_observations_is_no_series() -> None:

@@ -19,7 +19,8 @@ from typing import NamedTuple
 import uvloop
 from aiohttp import web
 
-from proxy.admin.app import Facts, Reloaded, make_app
+from proxy.admin.app import make_app
+from proxy.admin.facts import Facts, Reloaded
 from proxy.config.addresses import TcpAddress
 from proxy.exchange import ExchangeRecord
 from proxy.explain import Explanation, Question

@@ -187,7 +187,7 @@ def _run(options: argparse.Namespace) -> int:
     # Before the other imports, which take most of a start.
     EarlyHangup.install()
 
-    from proxy.app.group.supervisor import WorkersFailed
+    from proxy.app.group.failure import WorkersFailed
     from proxy.app.serve import serve
     from proxy.config.problem import ConfigError
     from proxy.server.listeners import AddressTaken

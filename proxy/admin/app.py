@@ -1,42 +1,18 @@
 """The routes of the admin server."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
-
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from proxy.admin.facts import Facts
 from proxy.admin.guard import error, make_guard
 from proxy.admin.scrape import answer_scrape
 from proxy.config.addresses import Address
-from proxy.explain import Explanation, Question
+from proxy.explain import Question
 from proxy.message.error import RefusedMessage
-from proxy.observability.exposition import Family
 
 #: The largest body of a request to the admin server, bytes.
 BODY_BYTES = 65536
 _SHAPE = '{"url": ..., "method": ..., "headers": [[name, value], ...], "client": ...}'
-
-
-@dataclass(frozen=True, slots=True)
-class Reloaded:
-    """What became of a reload: its errors, none where it was applied, and what waits for a restart."""
-
-    errors: Sequence[str] = ()
-    restart: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the admin server asks of the running proxy."""
-
-    scrape: Callable[
-        [], Awaitable[Iterator[Family | None]]
-    ]  # what to write, see proxy.observability.exposition
-    not_ready: Callable[[], str | None]  # why the proxy is not ready; None: it is
-    explain: Callable[[Question], Awaitable[Explanation]]  # raises ValueError
-    reload: Callable[[], Awaitable[Reloaded]]
-    token: Callable[[], str | None]  # of the config in use
 
 
 class _ExplainRequest(BaseModel):

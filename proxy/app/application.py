@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 
+from proxy.admin.facts import Facts
 from proxy.admin.ready import find_unready
 from proxy.app.admin_site import AdminSite, Explainer
 from proxy.app.config_facts import config_gauges
@@ -55,12 +56,14 @@ class Application:
                 undo.pop_all()
             bound.callback(self._serving.close)
             watch_signals(self.stop, self._reloader.ask)
-            await admin.start(
-                MetricsCollector(self._metrics, self._gauges).scrape,
-                self._not_ready,
-                self._explainer.explain,
-                self._reloader.reload,
-                lambda: self._config.admin.token,
+            admin.start(
+                Facts(
+                    MetricsCollector(self._metrics, self._gauges).scrape,
+                    self._not_ready,
+                    self._explainer.explain,
+                    self._reloader.reload,
+                    lambda: self._config.admin.token,
+                )
             )
             await self._serving.commit(prepared)
             self._health.commit(self._health.prepare(self._config))

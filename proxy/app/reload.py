@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
-from proxy.admin.app import Reloaded
+from proxy.admin.facts import Reloaded
 from proxy.app.watch import file_states, watch_files
 from proxy.config.load import LoadedConfig
 from proxy.config.problem import ConfigError

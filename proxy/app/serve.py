@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from proxy.app.application import Application
-from proxy.app.group.supervisor import Supervisor
+import uvloop
+
 from proxy.config.load import LoadedConfig, load_config
 
 
@@ -21,15 +21,17 @@ def serve(path: Path, environ: Mapping[str, str], say: Callable[[str], None]) ->
     def read() -> LoadedConfig:
         return load_config(path, environ)
 
-    # Imported here: explain, check and schema do without it.
-    import uvloop
-
     loaded = read()
     workers = loaded.config.worker_count
 
     async def main() -> int:
+        # Imported here: each of the two starts without what the other one needs.
         if workers == 1:
+            from proxy.app.application import Application
+
             return await Application(loaded, say, read).run()
+        from proxy.app.group.supervisor import Supervisor
+
         return await Supervisor(loaded, workers, environ, say, read).run()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from proxy.admin.app import Facts, Reloaded, make_app
+from proxy.admin.app import make_app
+from proxy.admin.facts import Facts, Reloaded
 from proxy.config.addresses import Address, TcpAddress
 from proxy.config.compile import compile_policy
 from proxy.config.load import load_config

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
-from proxy.admin.app import Reloaded
+from proxy.admin.facts import Reloaded
 
 Client = TestClient[web.Request, web.Application]
 

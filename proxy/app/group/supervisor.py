@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.admin.facts import Facts
 from proxy.admin.ready import find_unready
 from proxy.app.admin_site import AdminSite, Explainer
 from proxy.app.application import say_listeners, watch_signals
 from proxy.app.config_facts import config_gauges
 from proxy.app.group.caps import CapPlaces, TooManyCaps
+from proxy.app.group.failure import WorkersFailed
 from proxy.app.group.messages import Kind, Order
 from proxy.app.group.scrape import GroupCollector, add_up
 from proxy.app.group.shared_file import make_shared_file
@@ -40,10 +42,6 @@ _GAUGES_SECONDS = 1.0
 _DRAIN_MARGIN = 5.0
 #: After so many processes in a row that never served, the group does not start.
 _MOST_FAILURES = 3
-
-
-class WorkersFailed(OSError):
-    """The workers do not start; the text says why, as far as it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +98,14 @@ class Supervisor:
             bound.callback(self._health.stop)
             admin = AdminSite(loaded.config.admin.listen, bound)
             watch_signals(self._stop.set, self._reloader.ask)
-            await admin.start(
-                GroupCollector(self._metrics, [slot.block for slot in self._slots], self._gauges).scrape,
-                self._not_ready,
-                self._explainer.explain,
-                self._reloader.reload,
-                lambda: self._running.config.admin.token,
+            admin.start(
+                Facts(
+                    GroupCollector(self._metrics, [slot.block for slot in self._slots], self._gauges).scrape,
+                    self._not_ready,
+                    self._explainer.explain,
+                    self._reloader.reload,
+                    lambda: self._running.config.admin.token,
+                )
             )
             try:
                 await self._start()

@@ -1,6 +1,7 @@
 """The ``traceward`` command."""
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -187,11 +188,15 @@ def _run(options: argparse.Namespace) -> int:
     # Before the other imports, which take most of a start.
     EarlyHangup.install()
 
+    # What is imported stays: the collector would walk it again and again.
+    gc.disable()
     from proxy.app.group.failure import WorkersFailed
     from proxy.app.serve import serve
     from proxy.config.problem import ConfigError
     from proxy.server.listeners import AddressTaken
 
+    gc.freeze()
+    gc.enable()
     try:
         return serve(options.config, os.environ, _say)
     except ConfigError as error:

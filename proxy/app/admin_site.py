@@ -6,15 +6,14 @@ sixth of the memory, and workers, and whoever nobody watches, never need it.
 
 import asyncio
 import contextlib
-import gc
 import os
 import socket
-import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from proxy.admin.facts import Facts
+from proxy.app.aside import import_aside
 from proxy.config.addresses import Address, TcpAddress
 from proxy.config.compile import compile_policy
 from proxy.config.schema import Config
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 #: How long the end waits for answers of the admin server, seconds.
 _ADMIN_SECONDS = 1.0
-#: How long the interpreter runs the thread that loads while requests wait for it, seconds; by default 5 ms.
-_SWITCH_SECONDS = 0.0005
 
 
 class Explainer:
@@ -122,8 +119,7 @@ class AdminSite:
             asyncio.get_running_loop().remove_reader(self._quiet.pop())
 
     async def _open(self, facts: Facts) -> None:
-        # Aside, for requests are not to wait for it.
-        await asyncio.to_thread(_load)
+        await import_aside("proxy.admin.app")
         from aiohttp import web
 
         from proxy.admin.app import make_app
@@ -134,18 +130,6 @@ class AdminSite:
         await self._runner.setup()
         for sock in self._sockets:
             await web.SockSite(self._runner, sock).start()
-
-
-def _load() -> None:
-    """Load the server and what it is made of, in a thread beside a loop that serves."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    try:
-        import proxy.admin.app  # noqa: F401
-    finally:
-        sys.setswitchinterval(before)
-    # As at the start: what was loaded stays.
-    gc.freeze()
 
 
 def _ignore(rule: str, error: Exception) -> None:

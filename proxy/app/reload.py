@@ -16,6 +16,9 @@ from proxy.observability.metrics import Metrics, ReloadOutcome
 
 _LOG = logging.getLogger(__name__)
 
+#: When files begin to be watched, after the start, seconds.
+_WATCH_AFTER_SECONDS = 0.5
+
 
 class ReloadRefused(Exception):
     """A config that cannot be used, though it is well formed; the text says why."""
@@ -100,6 +103,8 @@ class Reloader:
             _ = await self.reload()
 
     async def _watch(self) -> None:
+        # The first requests would wait for what watches. A change that comes before it is seen by it.
+        await asyncio.sleep(_WATCH_AFTER_SECONDS)
         while True:
             self._rewatch.clear()
             await watch_files(self._seen, self._rewatch)

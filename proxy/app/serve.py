@@ -6,6 +6,7 @@ from pathlib import Path
 
 import uvloop
 
+from proxy.app.application import Application
 from proxy.config.load import LoadedConfig, load_config
 
 
@@ -25,11 +26,9 @@ def serve(path: Path, environ: Mapping[str, str], say: Callable[[str], None]) ->
     workers = loaded.config.worker_count
 
     async def main() -> int:
-        # Imported here: each of the two starts without what the other one needs.
         if workers == 1:
-            from proxy.app.application import Application
-
             return await Application(loaded, say, read).run()
+        # Imported here: one process does without it.
         from proxy.app.group.supervisor import Supervisor
 
         return await Supervisor(loaded, workers, environ, say, read).run()

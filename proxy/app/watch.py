@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from proxy.app.aside import import_aside
+
 _LOG = logging.getLogger(__name__)
 
 #: How often files are looked at where no event comes, as with a file that is mounted alone, seconds.
@@ -32,7 +34,7 @@ def file_states(files: Iterable[Path]) -> Mapping[Path, State]:
 
 async def watch_files(before: Mapping[Path, State], stop: asyncio.Event) -> None:
     """Return once a file is not as before, and no more change follows at once, or ``stop`` is set."""
-    # Imported here: a proxy that ends at once, as one whose port is taken, does without it.
+    await import_aside("watchfiles")
     from watchfiles import awatch
 
     logging.getLogger("watchfiles").setLevel(logging.WARNING)

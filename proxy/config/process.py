@@ -108,7 +108,8 @@ class Admin(Section):
         default=None, description="What Authorization: Bearer must carry, but for metrics and health."
     )
     ready: Ready = Field(
-        default=Ready.model_validate("any"), description="Which upstreams need a healthy target."
+        default=Ready.model_construct(mode=ReadyMode.ANY),
+        description="Which upstreams need a healthy target.",
     )
 
 

@@ -120,7 +120,8 @@ class TracingChoices(Section):
         default=None, description="A cap on traces that are started or re-decided."
     )
     response: ResponseSettings = Field(
-        default=ResponseSettings(), description="Which response headers tell a client its trace."
+        default=ResponseSettings.model_construct(),
+        description="Which response headers tell a client its trace.",
     )
 
 

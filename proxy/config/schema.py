@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from proxy.config.addresses import TARGET, Target
+from proxy.config.addresses import TARGET, Target, TcpAddress
 from proxy.config.cors import Cors, Forwarded
 from proxy.config.fields import Items, Keyed, Leaf, alternatives, choice, nearest, optional, plain_text
 from proxy.config.listen import Listen
@@ -65,7 +65,7 @@ class Config(Section):
     listen: Annotated[
         tuple[Listen, ...], Items("[127.0.0.1:8080]", at_least=1, distinct=False, alone=True)
     ] = Field(
-        default=(Listen.model_validate("127.0.0.1:8080"),),
+        default=(Listen.model_construct(address=TcpAddress("127.0.0.1", 8080)),),
         description="Where clients connect: host:port, '[::1]:port', unix:/path, or a list.",
     )
     upstream: Annotated[Target | None, TARGET] = Field(
@@ -79,20 +79,26 @@ class Config(Section):
     routes: Annotated[
         tuple[RouteSettings, ...], Items("[{path_prefix: /checkout/, upstream: checkout}]", distinct=False)
     ] = Field(default=(), description="Which upstream a request goes to; the first match wins.")
-    tracing: Tracing = Field(default=Tracing(), description="What is traced, and how.")
-    cors: Cors = Field(default=Cors(), description="What browsers are told.")
-    forwarded: Forwarded = Field(default=Forwarded(), description="What upstreams are told about the client.")
-    limits: Limits = Field(default=Limits(), description="What a client may ask for.")
-    admin: Admin = Field(default=Admin(), description="Metrics, health and the explorer.")
-    records: Records = Field(default=Records(), description="What is written down of a request.")
+    tracing: Tracing = Field(default=Tracing.model_construct(), description="What is traced, and how.")
+    cors: Cors = Field(default=Cors.model_construct(), description="What browsers are told.")
+    forwarded: Forwarded = Field(
+        default=Forwarded.model_construct(), description="What upstreams are told about the client."
+    )
+    limits: Limits = Field(default=Limits.model_construct(), description="What a client may ask for.")
+    admin: Admin = Field(default=Admin.model_construct(), description="Metrics, health and the explorer.")
+    records: Records = Field(
+        default=Records.model_construct(), description="What is written down of a request."
+    )
     access_log: Annotated[AccessLog, choice(AccessLog)] = Field(
         default=AccessLog.OFF, description="Which requests are logged, as JSON lines on stdout."
     )
-    spans: Spans = Field(default=Spans(), description="The proxy's own spans.")
+    spans: Spans = Field(default=Spans.model_construct(), description="The proxy's own spans.")
     workers: Annotated[int | Literal["auto"], Leaf(_read_workers, "a number or auto", _WORKERS)] = Field(
         default=1, description="Processes; auto: one a core."
     )
-    lint: Lint = Field(default=Lint(), description="Warnings of check that are meant to be so.")
+    lint: Lint = Field(
+        default=Lint.model_construct(), description="Warnings of check that are meant to be so."
+    )
     drain_timeout: Annotated[float, duration("25s", zero=True)] = Field(
         default=25.0, description="How long requests in flight may take at the end."
     )
@@ -113,7 +119,10 @@ class Config(Section):
         """Put ``upstream`` among the upstreams, and set the rate that the environment stands for."""
         update: dict[str, object] = {}
         if self.upstream is not None:
-            update["upstreams"] = {DEFAULT: Upstream(targets=(self.upstream,)), **self.upstreams}
+            update["upstreams"] = {
+                DEFAULT: Upstream.model_construct(targets=(self.upstream,)),
+                **self.upstreams,
+            }
         if "sample_rate" not in self.tracing.model_fields_set:
             rate = DEFAULT_RATES[self.environment]
             update["tracing"] = self.tracing.model_copy(update={"sample_rate": rate})

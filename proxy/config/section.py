@@ -24,7 +24,7 @@ from proxy.config.problem import Location
 class Section(BaseModel):
     """A mapping with known keys. Its problems are found all at once, whatever else is wrong in it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     #: What to write, for who wrote something else.
     example: ClassVar[str]

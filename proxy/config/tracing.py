@@ -15,7 +15,7 @@ from proxy.config.quantities import Boolean, Rate, integer
 from proxy.config.rule import FormatList, RuleSettings, TracingChoices
 from proxy.config.scalars import Scalar, shorten
 from proxy.config.section import Section
-from proxy.config.trust import Trust
+from proxy.config.trust import Trust, TrustAll
 from proxy.tracecontext.formats import Format
 
 #: https://www.w3.org/TR/trace-context-2/#key
@@ -89,7 +89,7 @@ class Tracing(TracingChoices):
         description="Percent of the traces that are sampled; the environment's where it is not set.",
     )
     trust: Trust = Field(
-        default=Trust.model_validate("all"), description="all, none or {clients: [CIDR or unix]}."
+        default=TrustAll.model_construct(), description="all, none or {clients: [CIDR or unix]}."
     )
     secret: Annotated[str | None, optional(SECRET)] = Field(
         default=None, description="Decides for untrusted: cap; set it where replicas must decide alike."
@@ -102,7 +102,8 @@ class Tracing(TracingChoices):
         description="The formats that are read; the first that is there and valid wins.",
     )
     tracestate: Annotated[TraceStateMember | None, OrNull()] = Field(
-        default=TraceStateMember(), description="The proxy's own member; null: none is written."
+        default=TraceStateMember.model_construct(),
+        description="The proxy's own member; null: none is written.",
     )
     participate: Annotated[Participate, choice(Participate)] = Field(
         default=Participate.AUTO,

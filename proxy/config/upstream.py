@@ -144,18 +144,18 @@ class Upstream(Section):
     health_check: Annotated[HealthCheck | None, OrNull()] = Field(
         default=None, description="null: targets are not asked."
     )
-    timeouts: Timeouts = Field(default=Timeouts(), description="How long a target may take.")
+    timeouts: Timeouts = Field(default=Timeouts.model_construct(), description="How long a target may take.")
     eject: Annotated[Eject | None, OrNull()] = Field(
-        default=Eject(), description="null: failing targets stay."
+        default=Eject.model_construct(), description="null: failing targets stay."
     )
-    pool: Pool = Field(default=Pool(), description="Connections, of each worker.")
+    pool: Pool = Field(default=Pool.model_construct(), description="Connections, of each worker.")
     retries: Annotated[int, integer(0, 10, 1)] = Field(
         default=1, description="How often a request that may be repeated is."
     )
     host: Annotated[str, Leaf(_read_host_setting, "preserve, target or a host name")] = Field(
         default=PRESERVE, description="The Host sent upstream: preserve, target, or a name."
     )
-    tls: UpstreamTls = Field(default=UpstreamTls(), description="For https:// targets.")
+    tls: UpstreamTls = Field(default=UpstreamTls.model_construct(), description="For https:// targets.")
 
 
 def _read_route_host(scalar: Scalar) -> str:

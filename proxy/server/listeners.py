@@ -201,7 +201,8 @@ def _bind_tcp(
     host: str, port: int, yielding: Sequence[socket.socket], *, shared: bool
 ) -> list[socket.socket]:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # As bytes: for a text, the codec of international names is loaded.
+        found = socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise AddressTaken(f"cannot listen on {TcpAddress(host, port)}: {error.strerror}") from None
     sockets: list[socket.socket] = []

@@ -84,7 +84,13 @@ class _Reference(Collector):
             for bound, count, exemplar in zip(bounds, value.counts, kept, strict=True):
                 total += count
                 buckets.append(
-                    (bound, total) if exemplar is None else (bound, total, ReferenceExemplar(*exemplar))
+                    (bound, total)
+                    if exemplar is None
+                    else (
+                        bound,
+                        total,
+                        ReferenceExemplar(dict(exemplar.labels), exemplar.value, exemplar.timestamp),
+                    )
                 )
             timed.add_metric(labels, buckets, value.sum)
         return [timed]

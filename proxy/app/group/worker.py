@@ -5,6 +5,7 @@ It pays no heed to signals, which are for the supervisor. When that is gone, it 
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -145,6 +146,8 @@ def main(descriptor: int, number: int) -> int:
         stream=sys.stderr,
         format=f"%(asctime)s %(levelname)s worker {number}: %(message)s",
     )
+
+    gc.freeze()  # what is imported stays
 
     async def run() -> int:
         return await Worker(socket.socket(fileno=descriptor)).run()

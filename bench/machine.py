@@ -27,7 +27,13 @@ def start(command: Sequence[str], cores: frozenset[int], log: Path) -> subproces
     """Start a program on these cores; it ends with this process, however that ends."""
     with log.open("ab") as file:
         return subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=file, cwd=rig.ROOT, preexec_fn=partial(pin, cores)
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=file,
+            cwd=rig.ROOT,
+            # Modules are compiled once, as they are where they are installed, and not at every start.
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
+            preexec_fn=partial(pin, cores),
         )
 
 

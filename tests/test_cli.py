@@ -478,3 +478,34 @@ def test_what_the_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
         check=True,
     ).stdout
     assert "a: \\xfc" in out
+
+
+# What is loaded
+
+
+LOADS_NOT = [
+    pytest.param(["--version"], ["yaml", "pydantic", "re2", "asyncio", "aiohttp"], id="version"),
+    pytest.param(["check", "-c", "traceward.yaml"], ["asyncio", "uvloop", "aiohttp"], id="check"),
+    pytest.param(
+        ["explain", "-c", "traceward.yaml", "http://h/"], ["asyncio", "uvloop", "aiohttp"], id="explain"
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "without"), LOADS_NOT)
+def test_a_command_loads_only_what_it_needs(
+    arguments: Sequence[str], without: Sequence[str], tmp_path: Path
+) -> None:
+    (tmp_path / "traceward.yaml").write_text(CONFIG)
+    ended = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "proxy", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+    assert "proxy.cli" in loaded
+    assert loaded.isdisjoint(without)

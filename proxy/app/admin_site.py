@@ -6,6 +6,7 @@ sixth of the memory, and workers, and whoever nobody watches, never need it.
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import time
@@ -25,6 +26,10 @@ from proxy.tracecontext.ids import IdSource
 if TYPE_CHECKING:
     from aiohttp import web
 
+_LOG = logging.getLogger(__name__)
+
+#: After a failure to load the server, seconds.
+_RETRY_SECONDS = 1.0
 #: How long the end waits for answers of the admin server, seconds.
 _ADMIN_SECONDS = 1.0
 
@@ -110,7 +115,9 @@ class AdminSite:
         """Answer no more."""
         self._ignore_clients()
         if self._opening is not None:
-            await self._opening
+            self._opening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._opening
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -119,7 +126,7 @@ class AdminSite:
             asyncio.get_running_loop().remove_reader(self._quiet.pop())
 
     async def _open(self, facts: Facts) -> None:
-        await import_aside("proxy.admin.app")
+        await _load()
         from aiohttp import web
 
         from proxy.admin.app import make_app
@@ -130,6 +137,18 @@ class AdminSite:
         await self._runner.setup()
         for sock in self._sockets:
             await web.SockSite(self._runner, sock).start()
+
+
+async def _load() -> None:
+    while True:
+        try:
+            await import_aside("proxy.admin.app")
+        except (OSError, ImportError) as error:
+            # As where no file can be opened, for clients have them all.
+            _LOG.error("the admin server is not loaded, and tried again in %g s: %s", _RETRY_SECONDS, error)
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def _ignore(rule: str, error: Exception) -> None:

@@ -34,7 +34,12 @@ def file_states(files: Iterable[Path]) -> Mapping[Path, State]:
 
 async def watch_files(before: Mapping[Path, State], stop: asyncio.Event) -> None:
     """Return once a file is not as before, and no more change follows at once, or ``stop`` is set."""
-    await import_aside("watchfiles")
+    try:
+        await import_aside("watchfiles")
+    except (OSError, ImportError) as error:
+        # As where no file can be opened, for clients have them all.
+        await _look_now_and_then(before, stop, error)
+        return
     from watchfiles import awatch
 
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
@@ -54,14 +59,14 @@ async def watch_files(before: Mapping[Path, State], stop: asyncio.Event) -> None
             if await anext(events, None) is None:
                 return
         except (OSError, RuntimeError) as error:
-            # No more watches are to be had, or a folder is gone: look now and then.
-            _LOG.warning("changed files are noticed within %g s: %s", POLL_SECONDS, error)
-            await _poll(before, stop)
+            # No more watches are to be had, or a folder is gone.
+            await _look_now_and_then(before, stop, error)
             return
     await _settle(before)
 
 
-async def _poll(before: Mapping[Path, State], stop: asyncio.Event) -> None:
+async def _look_now_and_then(before: Mapping[Path, State], stop: asyncio.Event, why: Exception) -> None:
+    _LOG.warning("changed files are noticed within %g s: %s", POLL_SECONDS, why)
     while file_states(before) == before and not stop.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), POLL_SECONDS)

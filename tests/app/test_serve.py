@@ -3,7 +3,6 @@
 import re
 import signal
 import socket
-from collections.abc import Collection
 
 import pytest
 
@@ -24,7 +23,7 @@ def _tell_imports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
 
 
-def loaded(told: str) -> Collection[str]:
+def loaded(told: str) -> set[str]:
     return set(re.findall(r"^import time:.*\| +(\S+)$", told, re.MULTILINE))
 
 

@@ -89,3 +89,19 @@ async def test_without_watches_files_are_looked_at(
     assert "no more watches" in caplog.text
     (folder / "plain").write_text("new content")
     await watching
+
+
+async def test_without_the_watcher_files_are_looked_at(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refuse(module: str) -> None:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(watch, "import_aside", refuse)
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.01)
+    before = file_states([folder / "plain"])
+    watching = asyncio.create_task(watch_files(before, asyncio.Event()))
+    await asyncio.sleep(0)
+    assert "too many open files" in caplog.text
+    (folder / "plain").write_text("new content")
+    await watching

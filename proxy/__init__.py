@@ -14,4 +14,15 @@ Each imports only rightward:
 ``cli -> app -> admin -> server | observability -> config -> exchange -> policy -> tracecontext | message``.
 """
 
+from importlib.util import find_spec
+
 __version__ = "0.1.0"
+
+
+def _is_compiled() -> bool:
+    spec = find_spec("proxy.exchange")
+    return spec is not None and spec.origin is not None and not spec.origin.endswith(".py")
+
+
+#: Whether the modules that a request runs through are machine code, as in the compiled wheel.
+COMPILED = _is_compiled()

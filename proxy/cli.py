@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO, TypeAlias
 
-from proxy import __version__
+from proxy import COMPILED, __version__
 
 OK = 0
 FAILED = 1
@@ -40,7 +40,8 @@ def _make_parser() -> argparse.ArgumentParser:
         description="A reverse proxy that gives HTTP requests a correct, sampled W3C trace context.",
         epilog="traceward COMMAND --help tells more of one. To see it work: traceward demo",
     )
-    parser.add_argument("--version", action="version", version=f"traceward {__version__}")
+    version = f"traceward {__version__}{' (compiled)' if COMPILED else ''}"
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (_add_run, _add_check, _add_explain, _add_overhead, _add_schema, _add_demo):
         add(commands)

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
-from proxy import __version__
+from proxy import COMPILED, __version__
 from proxy.cli import main
 from proxy.policy.outcome import Context, Decision, Reason
 from proxy.tracecontext.fault import Fault
@@ -401,7 +401,8 @@ def test_help_describes_each_command(traceward: Command, command: str) -> None:
 
 
 def test_the_version_is_told(traceward: Command) -> None:
-    assert traceward("--version") == (0, f"traceward {__version__}\n", "")
+    compiled = " (compiled)" if COMPILED else ""
+    assert traceward("--version") == (0, f"traceward {__version__}{compiled}\n", "")
 
 
 @pytest.mark.parametrize(

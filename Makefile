@@ -5,9 +5,10 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 COMPILED := build/compiled
+COMPILED_TESTS := $(addprefix tests/,app attacks conformance fuzz message policy server tracecontext test_compiled.py)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-slow compiled check format bench faults lock
+.PHONY: run test test-slow test-compiled compiled check format bench faults lock
 
 run: $(VENV)/run.stamp
 	$(BIN)/traceward demo $(ARGS)
@@ -18,6 +19,11 @@ test: $(VENV)/dev.stamp
 # One at a time, for some of them measure memory. Status 5: none was found.
 test-slow: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m slow --timeout 900 $(ARGS) || test $$? -eq 5
+
+# Whatever the tests import, and the programs they start, comes from the compiled wheel.
+test-compiled: $(VENV)/dev.stamp compiled
+	PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/$(COMPILED):$(CURDIR)" \
+	  $(BIN)/python -m pytest --compiled -n auto $(ARGS) $(COMPILED_TESTS)
 
 # To run it: PYTHONPATH=build/compiled .venv/bin/python -P -m proxy. To install it: pip install build/wheel/*.whl
 compiled: $(COMPILED)/compiled.stamp

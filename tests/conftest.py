@@ -19,11 +19,39 @@ from hypothesis import settings
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+import proxy
+from proxy import COMPILED
+
 if TYPE_CHECKING:
     from email.message import Message
 
 settings.register_profile("traceward", deadline=None)
 settings.load_profile("traceward")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the compiled build be tested: ``make test-compiled``."""
+    parser.addoption(
+        "--compiled", action="store_true", help="test the compiled build, which must be what is imported"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Test no other build than is asked for: extension modules go before sources that stand beside them."""
+    if config.getoption("--compiled") != COMPILED:
+        found = "compiled" if COMPILED else "interpreted"
+        raise pytest.UsageError(
+            f"what is imported is {found}: {proxy.__file__}; --compiled tests what is compiled"
+        )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what cannot hold of compiled modules."""
+    if not COMPILED:
+        return
+    for item in items:
+        for marker in item.iter_markers("interpreted"):
+            item.add_marker(pytest.mark.skip(reason=f"interpreted alone: {marker.args[0]}"))
 
 
 class RunningProxy:

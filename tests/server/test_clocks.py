@@ -192,6 +192,7 @@ async def test_what_waits_unread_is_seen_by_no_clock_of_the_request(wire: Wire, 
     assert record.duration < OWN
 
 
+@pytest.mark.interpreted("it puts functions in place of methods, which compiled callers do not look up")
 async def test_what_the_proxy_does_is_its_time(
     wire: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

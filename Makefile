@@ -39,6 +39,7 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix
 
 bench: $(VENV)/dev.stamp
+	@! command -v $${CC:-cc} >/dev/null || $(MAKE) compiled
 	$(BIN)/python -m bench.count
 	$(BIN)/python -m bench.decide
 	$(BIN)/python -m bench.metrics

@@ -23,14 +23,16 @@ _PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
 
-def start(command: Sequence[str], cores: frozenset[int], log: Path) -> subprocess.Popen[bytes]:
-    """Start a program on these cores; it ends with this process, however that ends."""
+def start(
+    command: Sequence[str], cores: frozenset[int], log: Path, folder: Path = rig.ROOT
+) -> subprocess.Popen[bytes]:
+    """Start a program in a folder, on these cores; it ends with this process, however that ends."""
     with log.open("ab") as file:
         return subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
             stderr=file,
-            cwd=rig.ROOT,
+            cwd=folder,
             # Modules are compiled once, as they are where they are installed, and not at every start.
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
             preexec_fn=partial(pin, cores),

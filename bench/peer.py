@@ -9,8 +9,13 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
+from bench.rig import ROOT
+
+#: What ``make compiled`` makes.
+COMPILED = ROOT / "build" / "compiled"
 CONFIGS = Path(__file__).with_name("peers")
 _MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules")
 _LUA_MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
@@ -67,6 +72,8 @@ class Peer:
     name: str
     missing: Callable[[], str | None]
     prepare: Callable[[Setup, Place], list[str]]
+    #: Where its command is run.
+    folder: Path = ROOT
 
 
 def fill(name: str, place: Place, **words: object) -> Path:
@@ -109,6 +116,12 @@ def _lacks_lua() -> str | None:
     if shutil.which("nginx") is None:
         return "there is no nginx here"
     return None if _find_lua() else "nginx has no Lua module here"
+
+
+def _lacks_compiled() -> str | None:
+    if any(COMPILED.glob(f"*__mypyc{EXTENSION_SUFFIXES[0]}")):
+        return None
+    return "there is no compiled build for this Python here: make compiled"
 
 
 def _nginx(setup: Setup, place: Place) -> list[str]:
@@ -187,4 +200,5 @@ HAPROXY = Peer("HAProxy", _lacks("haproxy"), _haproxy)
 CADDY = Peer("Caddy", _lacks("caddy"), _caddy)
 AIOHTTP = Peer("aiohttp", lambda: None, _aiohttp)
 TRACEWARD = Peer("Traceward", lambda: None, _traceward)
-PEERS = (NGINX, NGINX_LUA, HAPROXY, CADDY, AIOHTTP, TRACEWARD)
+TRACEWARD_COMPILED = Peer("Traceward, compiled", _lacks_compiled, _traceward, COMPILED)
+PEERS = (NGINX, NGINX_LUA, HAPROXY, CADDY, AIOHTTP, TRACEWARD, TRACEWARD_COMPILED)

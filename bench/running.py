@@ -56,7 +56,7 @@ class Bench:
         command = peer.prepare(setup, place)
         log = folder / "log"
         began = time.perf_counter()
-        process = start(command, cores, log)
+        process = start(command, cores, log, peer.folder)
         try:
             _await_answer(process, port, tls=setup.tls, log=log)
             yield Running(process.pid, port, setup.tls, time.perf_counter() - began)

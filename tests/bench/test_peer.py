@@ -7,11 +7,12 @@ import ssl
 from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.peer import PEERS, TRACEWARD, Peer, Setup, threshold
+from bench.peer import PEERS, TRACEWARD, TRACEWARD_COMPILED, Peer, Setup, threshold
 from bench.running import Running
 
 pytestmark = pytest.mark.peer
@@ -58,6 +59,12 @@ def test_it_sets_both_headers_and_says_who_the_client_is(peer: Peer, tls: bool, 
 def test_it_passes_bodies_on(peer: Peer, running: Start) -> None:
     proxy = running(peer, Setup(rate=ALL_SAMPLED))
     assert ask(proxy, "POST", "/api/orders", b"x" * 16 * 1024)["size"] == 16 * 1024
+
+
+def test_the_compiled_proxy_runs_compiled_modules(running: Start) -> None:
+    proxy = running(TRACEWARD_COMPILED, Setup(rate=ALL_SAMPLED))
+    mapped = Path(f"/proc/{proxy.pid}/maps").read_text()
+    assert str(TRACEWARD_COMPILED.folder / "traceward__mypyc") in mapped
 
 
 def test_rules_are_as_many_as_asked_for_and_the_last_one_matches(running: Start) -> None:

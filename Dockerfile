@@ -1,13 +1,15 @@
 FROM python:3.13-slim AS build
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends gcc libc6-dev
 WORKDIR /src
 COPY requirements/ requirements/
 RUN python -m venv /opt/traceward \
  && /opt/traceward/bin/pip install --no-cache-dir --require-hashes -r requirements/run.lock \
- && pip install --no-cache-dir --require-hashes -r requirements/build.lock
+ && pip install --no-cache-dir --require-hashes -r requirements/compile.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY config/demo.yaml config/
 COPY proxy/ proxy/
-RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+RUN HATCH_BUILD_HOOK_ENABLE_MYPYC=1 pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /opt/traceward/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl
 
 FROM python:3.13-slim

@@ -87,3 +87,11 @@ def test_what_is_installed_is_locked() -> None:
     commands = [part for rest in installs for part in rest.split("&&") if "pip install" in part]
     assert commands
     assert all("--require-hashes" in command or "--no-index" in command for command in commands)
+
+
+def test_what_runs_is_compiled() -> None:
+    commands = [rest for keyword, rest in STAGES[0] if keyword == "RUN"]
+    wheel = next(command for command in commands if "pip wheel" in command)
+    assert "HATCH_BUILD_HOOK_ENABLE_MYPYC=1 pip wheel" in wheel
+    assert any("requirements/compile.lock" in command for command in commands)
+    assert any("apt-get install" in command and " gcc" in command for command in commands)

@@ -24,6 +24,7 @@ from proxy.server.listener_set import Key, ListenerSet, PreparedListeners
 from proxy.server.listeners import Listener, bind
 from proxy.server.open_files import allow_open_files
 from proxy.server.pool import Upstream
+from proxy.server.sweep import sweep_forever
 from proxy.server.tls import read_files, upstream_context
 from proxy.tracecontext.ids import IdSource
 
@@ -161,7 +162,7 @@ class Serving:
                 self._crowd,
                 observe_lag=self._metrics.observe_lag,
             )
-            self._sweep = asyncio.create_task(self._plane.sweep_forever())
+            self._sweep = asyncio.create_task(sweep_forever(self._plane))
         else:
             self._plane.renew(prepared.policy, prepared.limits, prepared.upstreams)
             self._plane.observe = observe

@@ -1,6 +1,5 @@
 """What the connections of one worker share, and the sweep that ends what took too long."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,15 +14,13 @@ from proxy.server.pool import Upstream
 from proxy.tracecontext.ids import IdSource
 
 if TYPE_CHECKING:
+    import asyncio
+
     from proxy.server.downstream import DownstreamConnection
     from proxy.server.tunnel import Tunnel
 
 _LOG: Final = logging.getLogger(__name__)
 
-#: How often each deadline is looked at, seconds: no timeout is finer.
-SWEEP_SECONDS: Final = 0.25
-#: In how many parts a sweep comes, evenly: what ended in step with each other comes back in step.
-SWEEP_PARTS: Final = 10
 #: Deadlines acted on in one turn of the loop, about 2 ms.
 EXPIRED_AT_ONCE: Final = 20
 
@@ -131,27 +128,11 @@ class DataPlane:
             self._date = formatdate(now, usegmt=True).encode("ascii")
         return self._date
 
-    async def sweep_forever(self) -> None:
-        """Look at every deadline, again and again, until cancelled."""
-        while True:
-            connections = list(self.connections)
-            size = len(connections) // SWEEP_PARTS + 1
-            for start in range(0, size * SWEEP_PARTS, size):
-                due = clock() + SWEEP_SECONDS / SWEEP_PARTS
-                await asyncio.sleep(SWEEP_SECONDS / SWEEP_PARTS)
-                now = clock()
-                if self.observe_lag is not None:
-                    # A timer is as fine as a millisecond, and may come that much early.
-                    self.observe_lag(max(0.0, now - due))
-                for _ in self.expire(connections[start : start + size], now):
-                    await asyncio.sleep(0)
-            self._sweep_upstreams(clock())
-
     def sweep(self, now: float) -> None:
         """Act on every deadline that passed, at once."""
         for _ in self.expire(list(self.connections), now):
             pass
-        self._sweep_upstreams(now)
+        self.sweep_upstreams(now)
 
     def expire(self, connections: Sequence["DownstreamConnection | Tunnel"], now: float) -> Iterator[None]:
         """Act on the deadlines that passed, a few in each step: thousands would keep requests waiting."""
@@ -167,7 +148,8 @@ class DataPlane:
             if number % EXPIRED_AT_ONCE == 0:
                 yield
 
-    def _sweep_upstreams(self, now: float) -> None:
+    def sweep_upstreams(self, now: float) -> None:
+        """Close connections to upstreams that idled too long, and forget upstreams that have none left."""
         for upstream in self.upstreams.values():
             upstream.sweep(now)
         if self._retired:

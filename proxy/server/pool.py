@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from proxy.config.upstream import PRESERVE, TARGET
@@ -12,8 +12,7 @@ from proxy.message.error import ErrorKind
 from proxy.message.lines import encode_lines, parse_fields
 from proxy.server.balance import make_balance
 from proxy.server.clock import clock
-from proxy.server.connect import open_connection
-from proxy.server.connect_failure import ConnectFailure
+from proxy.server.connecting import connect_for
 from proxy.server.failure_log import FailureLog
 from proxy.server.rotation import Rotation
 from proxy.server.target import TargetPool
@@ -46,7 +45,6 @@ class Upstream:
         "_rotation",
         "_surely_fresh",
         "_targets",
-        "_tls",
         "_usable",
         "changes_host",
         "closed",
@@ -56,6 +54,7 @@ class Upstream:
         "response_timeout",
         "retries",
         "settings",
+        "tls",
     )
 
     def __init__(
@@ -71,7 +70,7 @@ class Upstream:
         self.name = name
         self.settings = settings
         self._head_bytes = head_bytes
-        self._tls = tls
+        self.tls = tls
         self.changes_host = settings.host != PRESERVE
         self._host = None if settings.host in (PRESERVE, TARGET) else settings.host.encode("ascii")
         self.response_timeout = settings.timeouts.response
@@ -315,7 +314,7 @@ class Upstream:
         self.on_wait(self.name, "queue", waited)
 
     def _connect(self, relay: "Relay", target: TargetPool) -> None:
-        task = asyncio.get_running_loop().create_task(self._connect_for(relay, target))
+        task = asyncio.get_running_loop().create_task(connect_for(self, relay, target))
         self._connecting.add(task)
         task.add_done_callback(self._end_connecting)
 
@@ -324,45 +323,20 @@ class Upstream:
         self._connecting.discard(task)
         self._serve_pending()
 
-    async def _connect_for(self, relay: "Relay", first: TargetPool) -> None:
-        """Connect to the first target, or the next that accepts, and give the connection away."""
-        started = clock()
-        target, failure = first, ConnectFailure.by_end(self.name)
-        for target in self._rotation.in_order(first):
-            try:
-                connection = await self._open_connection(target)
-            except OSError as error:
-                failure = ConnectFailure.of(error, self.name, self.settings.timeouts.connect)
-            else:
-                if connection in self._open:
-                    self._settle(relay, connection, clock() - started)
-                    return
-                failure = ConnectFailure.by_end(self.name)
-            self.note_failure(target, failure.kind, failure.detail)
-            if not relay.waiting:
-                return
-        relay.exchange.connect_wait += clock() - started
-        if failure.kind is ErrorKind.UPSTREAM_RESET and relay.take_retry():
-            # Nothing was written, so any method may go there once more.
-            self.acquire_again(relay, target)
-            return
-        relay.fail(failure.kind, failure.told)
+    def is_open(self, connection: UpstreamConnection) -> bool:
+        """Whether a connection that was made is not lost yet."""
+        return connection in self._open
 
-    async def _open_connection(self, target: TargetPool) -> UpstreamConnection:
-        settings = self.settings
-        target.connecting += 1
-        try:
-            async with asyncio.timeout(settings.timeouts.connect):
-                return await open_connection(
-                    target.address,
-                    lambda: UpstreamConnection(self, target, self._head_bytes),
-                    tls=self._tls,
-                    server_name=settings.tls.server_name,
-                )
-        finally:
-            target.connecting -= 1
+    def make_connection(self, target: TargetPool) -> UpstreamConnection:
+        """Return the protocol of a connection that is being made."""
+        return UpstreamConnection(self, target, self._head_bytes)
 
-    def _settle(self, relay: "Relay", connection: UpstreamConnection, waited: float) -> None:
+    def in_order(self, first: TargetPool) -> Iterable[TargetPool]:
+        """Give the first target, and those that are tried after it."""
+        return self._rotation.in_order(first)
+
+    def settle(self, relay: "Relay", connection: UpstreamConnection, waited: float) -> None:
+        """Take a connection that was made for a relay in so many seconds."""
         self.on_wait(self.name, "connect", waited)
         if not relay.waiting:
             self.release(connection, clock())

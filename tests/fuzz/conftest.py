@@ -114,5 +114,5 @@ class Bench:
 @pytest.fixture
 def bench(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Bench:
     bench = Bench(wire)
-    monkeypatch.setattr("proxy.server.pool.open_connection", bench.open_upstream)
+    monkeypatch.setattr("proxy.server.connecting.open_connection", bench.open_upstream)
     return bench

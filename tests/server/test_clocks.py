@@ -165,7 +165,7 @@ async def test_connecting_is_a_wait_and_not_the_proxys_time(
         clock.pass_()
         return await open_connection(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("proxy.server.pool.open_connection", connect_slowly)
+    monkeypatch.setattr("proxy.server.connecting.open_connection", connect_slowly)
     client = await wire.connect()
     upstream, _ = await wire.forward(client, GET)
     await upstream.send(OK)

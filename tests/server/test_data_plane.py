@@ -7,8 +7,9 @@ from time import perf_counter
 
 import pytest
 
-from proxy.server import data_plane
+from proxy.server import sweep
 from proxy.server.data_plane import EXPIRED_AT_ONCE
+from proxy.server.sweep import sweep_forever
 from tests.server.conftest import GET, Peer, Wire
 
 
@@ -59,10 +60,10 @@ async def test_a_connection_that_ended_between_two_steps_is_left(wire: Wire) -> 
 
 
 async def test_every_sweep_tells_how_late_it_is(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_plane, "SWEEP_SECONDS", 0.005)
+    monkeypatch.setattr(sweep, "SWEEP_SECONDS", 0.005)
     told: asyncio.Queue[float] = asyncio.Queue()
     wire.plane.observe_lag = told.put_nowait
-    sweep = asyncio.create_task(wire.plane.sweep_forever())
+    task = asyncio.create_task(sweep_forever(wire.plane))
     try:
         for _ in range(3):
             assert await told.get() >= 0
@@ -72,18 +73,18 @@ async def test_every_sweep_tells_how_late_it_is(wire: Wire, monkeypatch: pytest.
         time.sleep(0.205)  # noqa: ASYNC251
         assert await told.get() >= 0.2
     finally:
-        sweep.cancel()
+        task.cancel()
 
 
 async def test_a_sweep_comes_in_parts(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     clients = await _slow_clients(wire, 20)
-    monkeypatch.setattr(data_plane, "SWEEP_SECONDS", 0.05)
-    monkeypatch.setattr(data_plane, "clock", lambda: perf_counter() + 11)
+    monkeypatch.setattr(sweep, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(sweep, "clock", lambda: perf_counter() + 11)
     ended = [0]
     wire.plane.observe_lag = lambda _: ended.append(
         20 - sum(not each.idle for each in wire.plane.connections)
     )
-    sweep = asyncio.create_task(wire.plane.sweep_forever())
+    task = asyncio.create_task(sweep_forever(wire.plane))
     await wire.settled(lambda: all(not client.quiet for client in clients))
-    sweep.cancel()
+    task.cancel()
     assert max(after - before for before, after in pairwise(ended)) <= 3

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.server import pool
+from proxy.server import connecting, pool
 from proxy.server.connect import open_connection
 from proxy.server.upstream import UpstreamConnection
 from tests.server.conftest import GET, OK, Peer, Start, StartTarget, Wire
@@ -357,7 +357,7 @@ async def test_a_connection_made_for_a_client_that_left_may_have_died_too(
         await gone.wait()
         return await open_connection(*arguments, **options)
 
-    monkeypatch.setattr(pool, "open_connection", open_late)
+    monkeypatch.setattr(connecting, "open_connection", open_late)
     wire = await start(upstream="retries: 0")
     leaving = await wire.connect()
     await leaving.send(GET)
@@ -534,7 +534,7 @@ def lost_at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             await asyncio.sleep(0)
         return connection
 
-    monkeypatch.setattr(pool, "open_connection", open_and_lose)
+    monkeypatch.setattr(connecting, "open_connection", open_and_lose)
     return left
 
 

@@ -1,0 +1,58 @@
+"""Making a connection for the request that waits for it: the one part of a pool that is a coroutine.
+
+By itself, for it is not compiled: mypyc's coroutines pass exceptions on in a way that Python is to lose.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from proxy.message.error import ErrorKind
+from proxy.server.clock import clock
+from proxy.server.connect import open_connection
+from proxy.server.connect_failure import ConnectFailure
+
+if TYPE_CHECKING:
+    from proxy.server.pool import Upstream
+    from proxy.server.relay import Relay
+    from proxy.server.target import TargetPool
+    from proxy.server.upstream import UpstreamConnection
+
+
+async def connect_for(upstream: "Upstream", relay: "Relay", first: "TargetPool") -> None:
+    """Connect to the first target, or the next that accepts, and give the connection away."""
+    started = clock()
+    target, failure = first, ConnectFailure.by_end(upstream.name)
+    for target in upstream.in_order(first):
+        try:
+            connection = await _open_connection(upstream, target)
+        except OSError as error:
+            failure = ConnectFailure.of(error, upstream.name, upstream.settings.timeouts.connect)
+        else:
+            if upstream.is_open(connection):
+                upstream.settle(relay, connection, clock() - started)
+                return
+            failure = ConnectFailure.by_end(upstream.name)
+        upstream.note_failure(target, failure.kind, failure.detail)
+        if not relay.waiting:
+            return
+    relay.exchange.connect_wait += clock() - started
+    if failure.kind is ErrorKind.UPSTREAM_RESET and relay.take_retry():
+        # Nothing was written, so any method may go there once more.
+        upstream.acquire_again(relay, target)
+        return
+    relay.fail(failure.kind, failure.told)
+
+
+async def _open_connection(upstream: "Upstream", target: "TargetPool") -> "UpstreamConnection":
+    settings = upstream.settings
+    target.connecting += 1
+    try:
+        async with asyncio.timeout(settings.timeouts.connect):
+            return await open_connection(
+                target.address,
+                lambda: upstream.make_connection(target),
+                tls=upstream.tls,
+                server_name=settings.tls.server_name,
+            )
+    finally:
+        target.connecting -= 1

@@ -5,7 +5,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 COMPILED := build/compiled
-COMPILED_TESTS := $(addprefix tests/,app/test_application.py attacks conformance fuzz message policy server tracecontext test_compiled.py)
+COMPILED_TESTS := $(addprefix tests/,app attacks conformance fuzz message observability policy server tracecontext test_compiled.py)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: run test test-slow test-compiled compiled check format bench faults lock

@@ -43,11 +43,6 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"what is imported is {found}: {proxy.__file__}; --compiled tests what is compiled"
         )
-    if COMPILED:
-        # How mypyc's own C code passes an exception on to what a coroutine awaits; deprecated since 3.12.
-        config.addinivalue_line(
-            "filterwarnings", r"ignore:the \(type, exc, tb\) signature of throw\(\):DeprecationWarning"
-        )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,10 +3,13 @@
 import gc
 from collections.abc import Callable
 
+import pytest
+
 from proxy.exchange import ExchangeRecord
 from proxy.observability.entry import MOST_URL, Entry
 
 
+@pytest.mark.interpreted("compiled classes have no __slots__")
 def test_an_entry_says_what_the_record_says(make_record: Callable[..., ExchangeRecord]) -> None:
     record = make_record(method=b"GET", url="http://h/", bytes=3)
     entry = Entry(record)

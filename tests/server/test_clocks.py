@@ -16,6 +16,10 @@ from proxy.server.downstream import DownstreamConnection
 GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+pytestmark = pytest.mark.interpreted(
+    "it puts clocks and functions in place of names that compiled code does not look up"
+)
+
 #: How long a wait is, seconds: far longer than anything here really takes.
 LONG = 1000.0
 #: What the proxy needs for itself, seconds, on however busy a machine.
@@ -192,7 +196,6 @@ async def test_what_waits_unread_is_seen_by_no_clock_of_the_request(wire: Wire, 
     assert record.duration < OWN
 
 
-@pytest.mark.interpreted("it puts functions in place of methods, which compiled callers do not look up")
 async def test_what_the_proxy_does_is_its_time(
     wire: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

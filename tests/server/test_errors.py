@@ -310,6 +310,7 @@ async def test_a_head_that_does_not_come_in_time_is_a_408(wire: Wire) -> None:
     await expect_error(client, 408, "request_timeout", closes=True)
 
 
+@pytest.mark.interpreted("it puts a function in place of a method, which compiled callers do not look up")
 async def test_a_timeout_that_cannot_be_acted_on_keeps_no_other_from_it(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

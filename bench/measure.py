@@ -17,6 +17,8 @@ Measure: TypeAlias = Callable[[Bench, Running], Figures]
 GIB = 2**30
 MIB = 2**20
 KIB = 2**10
+#: More requests a second would be the load's own latency: it shares a core with the upstream.
+MOST_PACED = 8000
 #: Connections that load at a rate is spread over.
 PACED_CONNECTIONS = 64
 IDLE_CONNECTIONS = 2000
@@ -45,7 +47,10 @@ def requests(kind: Kind, connections: int = 16) -> Measure:
 
 
 def latency() -> Measure:
-    """Return what measures latency at half of saturation, which it measures first, once for each proxy."""
+    """Return what measures latency at half of saturation, which it measures first, once for each proxy.
+
+    At most at ``MOST_PACED``.
+    """
     saturations: dict[int, float] = {}
 
     def measure(bench: Bench, proxy: Running) -> Figures:
@@ -58,7 +63,7 @@ def latency() -> Measure:
                 folder=bench.folder,
             )
             saturations[proxy.pid] = most.requests / most.seconds
-        asked = saturations[proxy.pid] / 2
+        asked = min(saturations[proxy.pid] / 2, MOST_PACED)
         found = pace(
             proxy,
             Kind.OTHERS,

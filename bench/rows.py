@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bench.machine import BOTH_CORES, PROXY_CORE
 from bench.measure import Measure, bulk, latency, memory, per_cpu_second, requests, started
-from bench.peer import NGINX, NGINX_LUA, PEERS, TRACEWARD, Peer, Setup
+from bench.peer import NGINX, NGINX_LUA, PEERS, TRACEWARD, TRACEWARD_COMPILED, Peer, Setup
 from bench.requests import Kind
 
 
@@ -79,10 +79,9 @@ def _sampled() -> tuple[Variant, ...]:
     peers = (Variant(NGINX.name, NGINX, Setup()), Variant(NGINX_LUA.name, NGINX_LUA, Setup()))
     own = tuple(
         Variant(
-            f"Traceward, {rate} %{', spans' if spans else ''}",
-            TRACEWARD,
-            Setup(rate=Decimal(rate), spans=spans),
+            f"{peer.name}, {rate} %{', spans' if spans else ''}", peer, Setup(rate=Decimal(rate), spans=spans)
         )
+        for peer in (TRACEWARD, TRACEWARD_COMPILED)
         for spans in (False, True)
         for rate in (0, 10, 100)
     )
@@ -106,7 +105,14 @@ ROWS = (
         "others", "small GET, each with a URL and a field of its own", REQUESTS, _all(), requests(Kind.OTHERS)
     ),
     Row("traced", "small GET, each of those with a traceparent", REQUESTS, _all(), requests(Kind.TRACED)),
-    Row("sampled", "small GET, sampled, with and without spans", REQUESTS, _sampled(), requests(Kind.OTHERS)),
+    Row(
+        "sampled",
+        "small GET, the same again and again, sampled, with and without spans",
+        REQUESTS,
+        _sampled(),
+        requests(Kind.SAME),
+        rounds=3,
+    ),
     Row("rules", "small GET, many rules", REQUESTS, _RULES, requests(Kind.OTHERS)),
     Row("post", "POST of 16 KiB", REQUESTS, _all(), requests(Kind.POST), sink=True, rounds=3),
     Row("large", "response of 64 KiB", REQUESTS, _all(), requests(Kind.LARGE), rounds=3),
@@ -121,7 +127,13 @@ ROWS = (
     ),
     Row("download", "256 MiB to the client", BULK, _all(), bulk("download"), rounds=3),
     Row("upload", "256 MiB to the upstream", BULK, _all(), bulk("upload"), sink=True, rounds=3),
-    Row("latency", "small GET at half of a proxy's own saturation", LATENCY, _all(), latency()),
+    Row(
+        "latency",
+        "small GET at half of a proxy's own saturation, 8,000 a second at most",
+        LATENCY,
+        _all(),
+        latency(),
+    ),
     Row("memory", "2,000 idle connections", MEMORY, _all(), memory, fresh=True, rounds=1),
     Row("start", "start to first request served", START, _all(), started, fresh=True),
     Row(

@@ -26,6 +26,9 @@ class SecureTarget:
     def __init__(self, context: ssl.SSLContext) -> None:
         self.answer = OK
         self.cut = False  # without the close_notify that ends TLS in order
+        self.kept: list[
+            asyncio.StreamWriter
+        ] = []  # those that were cut, which would close once nobody has them
         self.names: list[str | None] = []
         self.protocols: list[str | None] = []
         self.shown: list[Any] = []
@@ -61,6 +64,7 @@ class SecureTarget:
             # The end of TCP alone, as anybody on the way could send it.
             with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as wire:
                 wire.shutdown(socket.SHUT_WR)
+            self.kept.append(writer)
         else:
             writer.close()
 

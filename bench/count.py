@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 from bench.decide import SCENARIOS, build_policy, make_head, prepare_deciding
 from bench.in_process import KINDS, Rig, request_and_answer
-from proxy.exchange import Client
+from proxy.client import Client
 from proxy.tracecontext.ids import IdSource
 
 #: Bytecodes differ from one version of Python to the next.

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
-from proxy.exchange import Client, Exchange, Policy
+from proxy.client import Client, Policy
+from proxy.exchange import Exchange
 from proxy.message.forwarding import XForwarded
 from proxy.message.head import Field, RequestHead
 from proxy.message.lines import encode_lines

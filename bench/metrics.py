@@ -13,10 +13,10 @@ from statistics import median
 from time import perf_counter as clock
 from time import thread_time
 
-from proxy.exchange import ExchangeRecord
 from proxy.observability.metrics import Metrics
 from proxy.policy.outcome import Context, Decision, Reason
 from proxy.policy.propagation import TraceDecision
+from proxy.record import ExchangeRecord
 
 REQUESTS = 20_000
 ROUNDS = 15

@@ -22,12 +22,12 @@ from aiohttp import web
 from proxy.admin.app import make_app
 from proxy.admin.facts import Facts, Reloaded
 from proxy.config.addresses import TcpAddress
-from proxy.exchange import ExchangeRecord
 from proxy.explain import Explanation, Question
 from proxy.observability import catalog
 from proxy.observability.metrics import Metrics, MetricsCollector
 from proxy.policy.outcome import Context, Decision, Reason
 from proxy.policy.propagation import TraceDecision
+from proxy.record import ExchangeRecord
 
 RULES = 1_000
 SCRAPES = 9

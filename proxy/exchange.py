@@ -1,6 +1,6 @@
 """The life of one request in phases, pure: head in, what to do next out.
 
-The data plane, ``explain`` and the aiohttp middleware drive the very same code:
+The data plane and ``explain`` drive the very same code:
 ``receive_request`` answers ``Forward`` or ``Respond``; ``receive_interim`` and ``receive_response``
 give the field lines to send to the client; ``fail`` makes an error of our own; ``close`` gives the one
 record of the exchange, on every path.
@@ -8,16 +8,14 @@ record of the exchange, on every path.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
+from proxy.client import Client
 from proxy.message.error import RETRIABLE, RETRY_AFTER_SECONDS, STATUS, ErrorKind, RefusedMessage
 from proxy.message.forwarding import (
     FORWARDED_FIELDS,
     HOP_BY_HOP,
-    XForwarded,
-    client_address,
     client_scheme,
     forwarded_fields,
     hop_by_hop,
@@ -26,13 +24,11 @@ from proxy.message.head import Field, PlainRequestHead, RequestHead, ResponseHea
 from proxy.message.lines import encode_lines, parse_fields
 from proxy.message.upgrade import accepts_offer, offered_protocols, upgrade_lines
 from proxy.policy import cors, propagation
-from proxy.policy.cors import CorsMode, CorsPolicy, PreflightOutcome
-from proxy.policy.location import Locator
+from proxy.policy.cors import CorsMode, PreflightOutcome
 from proxy.policy.outcome import Decision, Reason
-from proxy.policy.propagation import TraceDecision, TracingPolicy
-from proxy.policy.routes import Route
-from proxy.policy.rules import Rule, RuleSet
-from proxy.policy.trust import Networks, TrustPolicy
+from proxy.policy.propagation import TraceDecision
+from proxy.policy.rules import Rule
+from proxy.record import ExchangeRecord
 from proxy.tracecontext.formats import BAGGAGE, CONTEXT_FIELDS
 from proxy.tracecontext.ids import IdSource
 
@@ -48,86 +44,6 @@ PROTECTED: Final = CONTEXT_FIELDS | {
 GUARDED: Final = PROTECTED | HOP_BY_HOP | {b"content-length", b"forwarded"}
 #: The status of an exchange whose client left before an answer began (as nginx logs it).
 CLIENT_CLOSED_REQUEST: Final = 499
-#: For how many hosts a client's X-Forwarded-* are remembered.
-REMEMBERED_HOSTS: Final = 64
-#: The rule label of requests that no rule matches.
-NO_RULE: Final = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """All that decides about requests, compiled from one config; a reload swaps it whole."""
-
-    rules: RuleSet
-    tracing: TracingPolicy  # the section itself, for requests that no rule matches
-    strip_unmatched: bool  # unmatched: strip
-    trust: TrustPolicy
-    cors: CorsPolicy
-    x_forwarded: XForwarded
-    trusted_proxies: Networks
-    routes: tuple[Route, ...]
-    default_upstream: str | None  # None: 404 where no route matches
-    locator: Locator = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "locator", Locator(self.rules, self.routes, self.default_upstream))
-
-
-class Client:
-    """What a connection tells about whoever opened it, under one policy."""
-
-    __slots__ = (
-        "_certificate",
-        "_own_lines",
-        "authority",
-        "peer",
-        "policy",
-        "proxy",
-        "scheme",
-        "trusted",
-    )
-
-    def __init__(
-        self,
-        policy: Policy,
-        scheme: str,
-        peer: str,
-        authority: str = "localhost",
-        *,
-        certificate: bool = False,
-    ) -> None:
-        self.policy = policy
-        self.scheme = scheme
-        self.peer = peer
-        self.authority = authority
-        self.proxy = policy.trusted_proxies.contains(peer)
-        self._certificate = certificate
-        self._own_lines: dict[bytes | None, bytes] = {}  # by Host
-        self.trusted = policy.trust.believes(peer, certificate)
-
-    def own_lines(self, head: RequestHead) -> bytes:
-        """Return X-Forwarded-* for a request that came with none; clients ask for few hosts."""
-        lines = self._own_lines.get(head.host)
-        if lines is None:
-            _, fields = forwarded_fields(
-                self.policy.x_forwarded, head, peer=self.peer, peer_is_trusted=self.proxy, scheme=self.scheme
-            )
-            if len(self._own_lines) >= REMEMBERED_HOSTS:
-                self._own_lines.clear()
-            lines = self._own_lines[head.host] = encode_lines(fields)
-        return lines
-
-    def believes(self, head: RequestHead) -> bool:
-        """Whether the trace context of this request is believed."""
-        if not self.proxy or head.plain or b"x-forwarded-for" not in head.present:
-            return self.trusted
-        return self.policy.trust.believes(self.address(head), self._certificate)
-
-    def address(self, head: RequestHead) -> str:
-        """Return who a request is from: the peer, or whom the trusted proxy that it is forwarded for."""
-        if not self.proxy or head.plain:
-            return self.peer
-        return client_address(head, self.peer, True, self.policy.trusted_proxies.contains)
 
 
 class Forward:
@@ -156,96 +72,6 @@ class Respond:
         self.phrase = HTTPStatus(status).phrase.encode("ascii")
         self.fields = fields
         self.body = body
-
-
-class ExchangeRecord:
-    """What there is to say about an exchange once it ended; times are in seconds.
-
-    ``started`` is wall-clock time. ``overhead`` is the proxy's own time, ``decision_seconds`` the
-    part of it that deciding took. ``status`` is 499 where the client left before an answer began, and
-    ``complete`` false where no whole answer was written.
-    """
-
-    __slots__ = (
-        "bytes",
-        "complete",
-        "connect_wait",
-        "decision_seconds",
-        "duration",
-        "error",
-        "header_bytes",
-        "matched",
-        "method",
-        "overhead",
-        "peer",
-        "preflight",
-        "queue_wait",
-        "retries",
-        "rule",
-        "started",
-        "status",
-        "target",
-        "trace",
-        "tracing",
-        "upstream",
-        "upstream_seconds",
-        "url",
-    )
-
-    def __init__(self, started: float, peer: str) -> None:
-        self.started = started
-        self.peer = peer
-        self.method = b""
-        self.url = ""
-        self.rule = NO_RULE
-        self.matched = False
-        self.trace: TraceDecision | None = None
-        self.tracing: TracingPolicy | None = None
-        self.preflight: PreflightOutcome | None = None
-        self.status = 0
-        self.bytes = 0
-        self.complete = True
-        self.header_bytes = 0
-        self.upstream = ""
-        self.target = ""
-        self.error: ErrorKind | None = None
-        self.retries = 0
-        self.duration = 0.0
-        self.overhead = 0.0
-        self.decision_seconds = 0.0
-        self.queue_wait = 0.0
-        self.connect_wait = 0.0
-        self.upstream_seconds = 0.0
-
-    @property
-    def decision(self) -> Decision:
-        """What became of the request; untraced where it was refused before anything was decided."""
-        return self.trace.decision if self.trace is not None else Decision.UNTRACED
-
-    @property
-    def trace_id(self) -> str | None:
-        """The trace-id that the upstream was or would be sent, 32 hex digits."""
-        if self.trace is None or not self.trace.trace_id:
-            return None
-        return self.trace.trace_id.decode("ascii")
-
-    @property
-    def client_address(self) -> str:
-        """Who asked: the peer, or whom the trusted proxy that it is forwarded for."""
-        return self.peer
-
-    @property
-    def http_version(self) -> str:
-        """The version of the request."""
-        return "1.1"
-
-    @property
-    def trace_url(self) -> str | None:
-        """Where the trace can be looked at."""
-        trace_id = self.trace_id
-        if trace_id is None or self.tracing is None or self.tracing.trace_url is None:
-            return None
-        return self.tracing.trace_url.replace("{trace_id}", trace_id)
 
 
 class Exchange(ExchangeRecord):

@@ -7,7 +7,8 @@ from ipaddress import ip_address
 
 import httptools
 
-from proxy.exchange import Client, Exchange, Forward, Policy
+from proxy.client import Client, Policy
+from proxy.exchange import Exchange, Forward
 from proxy.message.encode import encode_request_head
 from proxy.message.error import ErrorKind, RefusedMessage
 from proxy.message.framing import request_framing

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from proxy.admin.facts import Facts
 from proxy.app.aside import import_aside
+from proxy.client import Policy
 from proxy.config.addresses import Address, TcpAddress
 from proxy.config.compile import compile_policy
 from proxy.config.schema import Config
-from proxy.exchange import Policy
 from proxy.explain import Explanation, Question, explain
 from proxy.server.listeners import AddressTaken, bind, unbind
 from proxy.tracecontext.ids import IdSource

@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from proxy.client import Policy
 from proxy.config.compile import Cap, compile_policy
 from proxy.config.schema import Config
-from proxy.exchange import ExchangeRecord, Policy
 from proxy.observability import catalog
 from proxy.observability.catalog import Metric
 from proxy.observability.matcher_errors import MatcherErrors
 from proxy.observability.metrics import Metrics
 from proxy.observability.observers import Observers, origin_of
 from proxy.policy.sampling import TraceLimit, TraceLimiter
+from proxy.record import ExchangeRecord
 from proxy.server.data_plane import Crowd, DataPlane
 from proxy.server.limits import Limits
 from proxy.server.listener_set import Key, ListenerSet, PreparedListeners

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+from proxy.client import Policy
 from proxy.config.cors import Cors
 from proxy.config.rule import Inject, MatchSettings, ResponseSettings, RuleSettings, SampleBySettings
 from proxy.config.schema import DEFAULT, Config
 from proxy.config.tracing import Participate, Tracing, Unmatched
 from proxy.config.trust import Trust
-from proxy.exchange import Policy
 from proxy.policy.cors import CorsPolicy
 from proxy.policy.propagation import ResponsePolicy, TracingPolicy
 from proxy.policy.routes import Route

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from proxy.config.process import AccessLog
-from proxy.exchange import ExchangeRecord
 from proxy.observability.entry import Entry, shorten
 from proxy.observability.line_writer import MOST_AT_ONCE
 from proxy.observability.redact import redact_url
 from proxy.policy.outcome import Context, Decision
+from proxy.record import ExchangeRecord
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _SAMPLED = Decision.SAMPLED

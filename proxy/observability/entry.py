@@ -4,7 +4,7 @@ Records of exchanges are the exchanges themselves, which hold all of these; a qu
 keep alive what clients can make large.
 """
 
-from proxy.exchange import ExchangeRecord
+from proxy.record import ExchangeRecord
 
 #: What of a URL is kept, characters: enough to find it by, and bounded for a full queue.
 MOST_URL = 2048

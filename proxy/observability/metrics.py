@@ -15,7 +15,6 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from proxy import __version__
-from proxy.exchange import NO_RULE, ExchangeRecord
 from proxy.message.error import ErrorKind
 from proxy.observability import catalog
 from proxy.observability.catalog import Metric
@@ -24,6 +23,7 @@ from proxy.observability.exposition import Family
 from proxy.observability.histogram import Histogram
 from proxy.observability.store import Cells, Labels, LocalStore, Series, Store
 from proxy.policy.outcome import Context, Decision, Reason
+from proxy.record import NO_RULE, ExchangeRecord
 from proxy.tracecontext.fault import Fault
 
 #: The fault label of contexts that are as they should be.

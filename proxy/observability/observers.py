@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from proxy.config.process import QueryRecording, Spans
 from proxy.config.schema import Config
-from proxy.exchange import ExchangeRecord
 from proxy.observability.access_log import WANTED, encode_line
 from proxy.observability.entry import Entry
 from proxy.observability.line_writer import LineWriter
 from proxy.observability.metrics import Metrics
 from proxy.policy.outcome import Context, Decision
+from proxy.record import ExchangeRecord
 
 if TYPE_CHECKING:
     from proxy.observability.spans import SpanExporter

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy.exchange import NO_RULE
 from proxy.overhead.distribution import Distribution
+from proxy.record import NO_RULE
 
 #: How long a proxy may take to answer, seconds.
 TIMEOUT = 30.0

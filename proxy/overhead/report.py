@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from proxy.exchange import NO_RULE
 from proxy.overhead.distribution import Distribution, Estimate, subtract
 from proxy.overhead.reading import Buckets, Reading, Rule
 from proxy.policy.outcome import Decision, Reason
+from proxy.record import NO_RULE
 
 Json: TypeAlias = dict[str, object]
 

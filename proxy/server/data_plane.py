@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final, Protocol
 
-from proxy.exchange import ExchangeRecord, Policy
+from proxy.client import Policy
+from proxy.record import ExchangeRecord
 from proxy.server.clock import clock
 from proxy.server.limits import Limits
 from proxy.server.pool import Upstream

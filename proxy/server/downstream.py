@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
-from proxy.exchange import Client, Exchange
+from proxy.client import Client
+from proxy.exchange import Exchange
 from proxy.message.error import ErrorKind, RefusedMessage
 from proxy.message.framing import NO_BODY, request_framing
 from proxy.message.head import RequestHead

@@ -6,6 +6,7 @@ from llhttp's callbacks.
 """
 
 import re
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
 import httptools
@@ -30,7 +31,7 @@ _NOT_HTTP_1: Final = "the request is not HTTP/1.1 or HTTP/1.0"
 _REQUEST_LINE_START: Final = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?: |\Z)")
 
 
-class RequestReader:
+class RequestReader(ABC):
     """The half of a downstream connection that reads; the other half takes the heads and refusals."""
 
     __slots__ = (
@@ -74,25 +75,25 @@ class RequestReader:
 
     # What the other half does.
 
+    @abstractmethod
     def _take_request(self, head: RequestHead, started: float) -> None:
         """Take the head of a request that came at ``started``, ``perf_counter`` seconds.
 
         Raises:
             RefusedMessage: its body is not delimited in one way.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _refuse(self, refused: RefusedMessage) -> None:
         """Answer a message that cannot be read any further, in its turn, and stop reading."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _last_offers(self) -> bool:
         """Whether the last request offers an upgrade that is passed on: what follows it may be anything."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _closes_after_last(self) -> bool:
         """Whether the last request said ``Connection: close``: what follows it is not a request."""
-        raise NotImplementedError
 
     # Reading.
 

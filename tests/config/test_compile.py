@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from proxy.client import Policy
 from proxy.config.compile import compile_policy
 from proxy.config.load import LoadedConfig
-from proxy.exchange import Policy
 from proxy.message.forwarding import XForwarded
 from proxy.policy.cors import CorsMode, CorsPolicy
 from proxy.policy.propagation import (

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from proxy.client import Policy
 from proxy.config.compile import compile_policy
 from proxy.config.load import load_text
-from proxy.exchange import Policy
 from proxy.explain import Explanation, Question, explain
 from proxy.tracecontext.formats import CONTEXT_FIELDS
 from proxy.tracecontext.ids import IdSource

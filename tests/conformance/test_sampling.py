@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from proxy.exchange import Client, Exchange, Forward, Policy
+from proxy.client import Client, Policy
+from proxy.exchange import Exchange, Forward
 from proxy.message.forwarding import XForwarded
 from proxy.message.head import RequestHead
 from proxy.policy.cors import CorsPolicy

@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from proxy.client import Client, Policy
 from proxy.config.compile import compile_policy
 from proxy.config.load import load_config
 from proxy.demo import config_file
 from proxy.demo.curl_lines import CurlLine, curl_lines, describe
-from proxy.exchange import Client, Exchange, Forward, Policy
+from proxy.exchange import Exchange, Forward
 from proxy.message.head import Field, RequestHead, ResponseHead
 from proxy.message.lines import parse_fields
 from proxy.policy.cors import PreflightOutcome

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from proxy.exchange import ExchangeRecord
 from proxy.policy.outcome import Context, Decision, Reason
 from proxy.policy.propagation import TraceDecision
+from proxy.record import ExchangeRecord
 
 SAMPLED = TraceDecision(Decision.SAMPLED, Reason.RATE, Context.STARTED)
 

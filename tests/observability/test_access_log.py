@@ -7,7 +7,6 @@ from decimal import Decimal
 import pytest
 
 from proxy.config.process import AccessLog
-from proxy.exchange import ExchangeRecord
 from proxy.message.error import ErrorKind
 from proxy.observability.access_log import WANTED, encode_line
 from proxy.observability.entry import Entry
@@ -15,6 +14,7 @@ from proxy.observability.line_writer import MOST_AT_ONCE
 from proxy.policy.outcome import Context, Decision, Reason
 from proxy.policy.propagation import TraceDecision, TracingPolicy
 from proxy.policy.sampling import Sampler
+from proxy.record import ExchangeRecord
 from proxy.tracecontext.fault import Fault
 
 MakeRecord = Callable[..., ExchangeRecord]

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from proxy.exchange import ExchangeRecord
 from proxy.observability.entry import MOST_URL, Entry
+from proxy.record import ExchangeRecord
 
 
 @pytest.mark.interpreted("compiled classes have no __slots__")

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from proxy.exchange import ExchangeRecord
 from proxy.observability import line_writer
 from proxy.observability.entry import Entry
 from proxy.observability.line_writer import MOST_AT_ONCE, LineWriter
 from proxy.observability.metrics import LineOutcome
+from proxy.record import ExchangeRecord
 
 LINE = b"x" * 99 + b"\n"
 

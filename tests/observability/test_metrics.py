@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy.exchange import NO_RULE, ExchangeRecord
 from proxy.message.error import ErrorKind
 from proxy.observability import catalog
 from proxy.observability.catalog import Metric
@@ -14,6 +13,7 @@ from proxy.observability.metrics import Metrics, MetricsCollector
 from proxy.policy.cors import PreflightOutcome
 from proxy.policy.outcome import Context, Decision, Reason
 from proxy.policy.propagation import TraceDecision
+from proxy.record import NO_RULE, ExchangeRecord
 from proxy.tracecontext.fault import Fault
 
 Series = dict[str, float]

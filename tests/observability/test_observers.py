@@ -9,13 +9,13 @@ import pytest
 
 from proxy.config.load import load_text
 from proxy.config.schema import Config
-from proxy.exchange import ExchangeRecord
 from proxy.observability import catalog
 from proxy.observability.histogram import Histogram
 from proxy.observability.metrics import Metrics
 from proxy.observability.observers import Observers, origin_of
 from proxy.policy.outcome import Context, Decision, Reason
 from proxy.policy.propagation import TraceDecision
+from proxy.record import ExchangeRecord
 
 if TYPE_CHECKING:
     from tests.conftest import OtlpCollector

@@ -10,12 +10,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from proxy import __version__
-from proxy.exchange import ExchangeRecord
 from proxy.message.error import ErrorKind
 from proxy.observability.entry import Entry
 from proxy.observability.otlp import Batch, read_rejected
 from proxy.policy.outcome import Context, Decision, Reason
 from proxy.policy.propagation import TraceDecision
+from proxy.record import ExchangeRecord
 from proxy.tracecontext.fault import Fault
 
 TRACE_ID, SPAN_ID, PARENT_ID = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7", b"b7ad6b7169203331"

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy.exchange import ExchangeRecord
 from proxy.observability import shared_block
 from proxy.observability.exposition import write
 from proxy.observability.metrics import Metrics, MetricsCollector
 from proxy.observability.shared_block import SharedBlock
 from proxy.policy.cors import PreflightOutcome
+from proxy.record import ExchangeRecord
 
 MakeRecord = Callable[..., ExchangeRecord]
 

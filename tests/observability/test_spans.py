@@ -12,7 +12,6 @@ from functools import partial
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from proxy.exchange import ExchangeRecord
 from proxy.observability import spans
 from proxy.observability.collector import Answer, Refused, Taken, Unavailable
 from proxy.observability.entry import Entry
@@ -21,6 +20,7 @@ from proxy.observability.otlp import Batch
 from proxy.observability.spans import MOST_IN_BATCH, Patience, SpanExporter
 from proxy.policy.outcome import Context, Decision, Reason
 from proxy.policy.propagation import TraceDecision
+from proxy.record import ExchangeRecord
 
 PATIENT = Patience(first=0.0, longest=0.0, give_up=1000.0)
 IMPATIENT = Patience(first=0.0, longest=0.0, give_up=0.0)

@@ -14,7 +14,7 @@ import uvloop
 
 from proxy.config.compile import compile_policy
 from proxy.config.load import load_text
-from proxy.exchange import ExchangeRecord
+from proxy.record import ExchangeRecord
 from proxy.server.data_plane import DataPlane
 from proxy.server.health import HealthMonitor
 from proxy.server.limits import Limits

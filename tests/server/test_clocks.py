@@ -8,7 +8,8 @@ from typing import Protocol
 
 import pytest
 
-from proxy.exchange import Exchange, ExchangeRecord
+from proxy.exchange import Exchange
+from proxy.record import ExchangeRecord
 from proxy.server.connect import open_connection
 from proxy.server.data_plane import DataPlane
 from proxy.server.downstream import DownstreamConnection

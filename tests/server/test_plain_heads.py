@@ -22,7 +22,7 @@ from proxy.tracecontext.ids import IdSource
 if TYPE_CHECKING:
     import asyncio
 
-    from proxy.exchange import ExchangeRecord
+    from proxy.record import ExchangeRecord
 
 CONFIG = b"""
 upstream: http://127.0.0.1:9

@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, cast
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -167,6 +168,7 @@ ANSWERS = st.tuples(
 ).map(b"".join)
 
 
+@pytest.mark.interpreted("it puts functions in place of methods, which compiled callers do not look up")
 @given(st.booleans(), st.lists(st.tuples(REQUESTS, ANSWERS), min_size=1, max_size=3), st.booleans())
 def test_what_passes_unread_passes_as_what_is_read(
     tells: bool, exchanges: list[tuple[bytes, bytes]], again: bool

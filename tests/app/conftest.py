@@ -25,6 +25,8 @@ class Upstream(ThreadingHTTPServer):
     """Says which headers arrived; /wait answers when ``go`` is set, and ``waiting`` tells that it waits."""
 
     daemon_threads = True
+    #: By default 5: connections of a burst beyond them are made a second later.
+    request_queue_size = 1024
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Answer)

@@ -19,10 +19,12 @@ HEAD_STEP, BODY_STEP = 0.1, 1.8
 CLIENTS = 16
 #: How long a client of the normal traffic thinks, seconds.
 THINKING = 0.02
+#: What the senders' process has to start, and each of them to begin, seconds.
+START_SECONDS = 2
 
 
 async def slow_senders(
-    rig: Rig, report: Report, *, senders: int = 200, seconds: float = 3, rounds: int = 3
+    rig: Rig, report: Report, *, senders: int = 200, seconds: float = 6, rounds: int = 3
 ) -> None:
     """Slow senders of heads and bodies get a 408, again and again, while normal traffic goes on.
 
@@ -41,9 +43,10 @@ async def slow_senders(
         for when, at in (("alone", None), ("beside another's", another), ("beside them", rig.port)):
             # In a process of their own: their work would be measured, not what the proxy makes of it.
             others = at and await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", __name__, str(at), str(senders), str(seconds)),
+                *(sys.executable, "-m", __name__, str(at), str(senders), str(START_SECONDS + seconds)),
                 stdout=asyncio.subprocess.PIPE,
             )
+            await asyncio.sleep(START_SECONDS)
             asked, missed = await normal_traffic(rig.port, seconds)
             took.setdefault(when, []).append(asked)
             lost += missed

@@ -2,10 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from proxy.client import Policy
 from proxy.record import ExchangeRecord
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 
-#: Deadlines acted on in one turn of the loop, about 2 ms.
-EXPIRED_AT_ONCE: Final = 20
+#: What a client is connected to.
+Connection: TypeAlias = "DownstreamConnection | Tunnel"
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class DataPlane:
         self.observe = observe
         self.observe_lag = observe_lag
         self.wall_clock = time.time
-        self.connections: set[DownstreamConnection | Tunnel] = set()
+        self.connections: set[Connection] = set()
         self.handshakes: set[asyncio.Task[None]] = set()  # of TLS; each will be a connection, or fail
         self.draining = False
         self._crowd = crowd
@@ -111,7 +111,7 @@ class DataPlane:
         self.connections.add(connection)
         return self.count_clients() <= self.limits.connections
 
-    def forget(self, connection: "DownstreamConnection | Tunnel") -> None:
+    def forget(self, connection: Connection) -> None:
         """Count a client's connection no more."""
         self.connections.discard(connection)
         self.count_clients()
@@ -131,23 +131,22 @@ class DataPlane:
 
     def sweep(self, now: float) -> None:
         """Act on every deadline that passed, at once."""
-        for _ in self.expire(list(self.connections), now):
-            pass
+        self.expire(self.late(list(self.connections), now), now)
         self.sweep_upstreams(now)
 
-    def expire(self, connections: Sequence["DownstreamConnection | Tunnel"], now: float) -> Iterator[None]:
-        """Act on the deadlines that passed, a few in each step: thousands would keep requests waiting."""
-        late = [connection for connection in connections if connection.deadline < now]
-        for number, connection in enumerate(late, start=1):
-            # Between two steps it may have ended, or gone on.
+    def late(self, connections: Sequence[Connection], now: float) -> Sequence[Connection]:
+        """Return those of the connections whose deadline passed."""
+        return [connection for connection in connections if connection.deadline < now]
+
+    def expire(self, late: Sequence[Connection], now: float) -> None:
+        """Act on the deadlines that passed; since they did, a connection may have ended, or gone on."""
+        for connection in late:
             if connection not in self.connections or connection.deadline >= now:
                 continue
             try:
                 connection.expire(now)
             except Exception:  # the last resort: without the sweep, no timeout would hold any more
                 _LOG.exception("a timeout could not be acted on; the others go on")
-            if number % EXPIRED_AT_ONCE == 0:
-                yield
 
     def sweep_upstreams(self, now: float) -> None:
         """Close connections to upstreams that idled too long, and forget upstreams that have none left."""

@@ -8,22 +8,29 @@ from proxy.server.data_plane import DataPlane
 
 #: How often each deadline is looked at, seconds: no timeout is finer.
 SWEEP_SECONDS: Final = 0.25
-#: In how many parts a sweep comes, evenly: what ended in step with each other comes back in step.
+#: In how many parts a sweep comes, evenly.
 SWEEP_PARTS: Final = 10
+#: In at most how many steps the connections of a part that are late are ended, evenly too: requests
+#: are served between them, and clients that were ended together would come back together.
+STEPS: Final = 25
 
 
 async def sweep_forever(plane: DataPlane) -> None:
     """Look at every deadline, again and again, until cancelled."""
     while True:
         connections = list(plane.connections)
-        size = len(connections) // SWEEP_PARTS + 1
-        for start in range(0, size * SWEEP_PARTS, size):
-            due = clock() + SWEEP_SECONDS / SWEEP_PARTS
-            await asyncio.sleep(SWEEP_SECONDS / SWEEP_PARTS)
-            now = clock()
-            if plane.observe_lag is not None:
-                # A timer is as fine as a millisecond, and may come that much early.
-                plane.observe_lag(max(0.0, now - due))
-            for _ in plane.expire(connections[start : start + size], now):
-                await asyncio.sleep(0)
+        for part in range(SWEEP_PARTS):
+            late = plane.late(connections[part::SWEEP_PARTS], clock())
+            steps = min(len(late), STEPS) or 1
+            for step in range(steps):
+                await _pause(plane, SWEEP_SECONDS / SWEEP_PARTS / steps)
+                plane.expire(late[step::steps], clock())
         plane.sweep_upstreams(clock())
+
+
+async def _pause(plane: DataPlane, seconds: float) -> None:
+    due = clock() + seconds
+    await asyncio.sleep(seconds)
+    if plane.observe_lag is not None:
+        # A timer is as fine as a millisecond, and may come that much early.
+        plane.observe_lag(max(0.0, clock() - due))

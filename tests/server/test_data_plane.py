@@ -8,8 +8,7 @@ from time import perf_counter
 import pytest
 
 from proxy.server import sweep
-from proxy.server.data_plane import EXPIRED_AT_ONCE
-from proxy.server.sweep import sweep_forever
+from proxy.server.sweep import STEPS, SWEEP_PARTS, sweep_forever
 from tests.server.conftest import GET, Peer, Wire
 
 
@@ -22,41 +21,27 @@ async def _slow_clients(wire: Wire, count: int) -> list[Peer]:
     return clients
 
 
-async def test_a_sweep_acts_on_a_few_deadlines_in_each_step(wire: Wire) -> None:
-    clients = await _slow_clients(wire, 2 * EXPIRED_AT_ONCE + 1)
-    answered = []
-    for _ in wire.plane.expire(list(wire.plane.connections), perf_counter() + 11):
-        await wire.turns()
-        answered.append(sum(not client.quiet for client in clients))
-    await wire.turns()
-    assert answered == [EXPIRED_AT_ONCE, 2 * EXPIRED_AT_ONCE]
-    assert not any(client.quiet for client in clients)
-
-
-async def test_a_connection_that_went_on_between_two_steps_is_left(wire: Wire) -> None:
-    clients = await _slow_clients(wire, EXPIRED_AT_ONCE + 1)
-    steps = wire.plane.expire(list(wire.plane.connections), perf_counter() + 11)
-    next(steps)
-    await wire.turns()
-    (spared,) = [client for client in clients if client.quiet]
+async def test_a_connection_that_went_on_before_its_turn_is_left(wire: Wire) -> None:
+    (spared,) = await _slow_clients(wire, 1)
+    late = wire.plane.late(list(wire.plane.connections), perf_counter() + 11)
     await spared.send(GET.removeprefix(b"GET"))
     upstream = await wire.accept()
     await upstream.head()
-    assert next(steps, None) is None
+    wire.plane.expire(late, perf_counter() + 11)
     await upstream.send(b"HTTP/1.1 204 No Content\r\n\r\n")
     assert (await spared.head()).startswith(b"HTTP/1.1 204 ")
 
 
-async def test_a_connection_that_ended_between_two_steps_is_left(wire: Wire) -> None:
-    clients = await _slow_clients(wire, EXPIRED_AT_ONCE + 1)
-    steps = wire.plane.expire(list(wire.plane.connections), perf_counter() + 11)
-    next(steps)
-    await wire.turns()
-    (gone,) = [client for client in clients if client.quiet]
-    before = len(wire.plane.connections)
-    gone.reset()
-    await wire.settled(lambda: len(wire.plane.connections) < before)
-    assert next(steps, None) is None
+async def test_a_connection_that_became_a_tunnel_before_its_turn_is_left(wire: Wire) -> None:
+    client = await wire.connect()
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    upstream, _ = await wire.forward(client, b"GET / HTTP/1.1\r\nHost: a.test\r\n" + upgrade)
+    late = wire.plane.late(list(wire.plane.connections), perf_counter() + 100)
+    await upstream.send(b"HTTP/1.1 101 Switching Protocols\r\n" + upgrade)
+    await client.head()
+    wire.plane.expire(late, perf_counter() + 100)
+    await upstream.send(b"hello")
+    assert await client.exactly(5) == b"hello"
 
 
 async def test_every_sweep_tells_how_late_it_is(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,15 +61,18 @@ async def test_every_sweep_tells_how_late_it_is(wire: Wire, monkeypatch: pytest.
         task.cancel()
 
 
-async def test_a_sweep_comes_in_parts(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    clients = await _slow_clients(wire, 20)
+@pytest.mark.parametrize("count", [2, 20, SWEEP_PARTS * STEPS * 2])
+async def test_a_sweep_ends_late_connections_evenly(
+    count: int, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients = await _slow_clients(wire, count)
     monkeypatch.setattr(sweep, "SWEEP_SECONDS", 0.05)
     monkeypatch.setattr(sweep, "clock", lambda: perf_counter() + 11)
     ended = [0]
     wire.plane.observe_lag = lambda _: ended.append(
-        20 - sum(not each.idle for each in wire.plane.connections)
+        count - sum(not each.idle for each in wire.plane.connections)
     )
     task = asyncio.create_task(sweep_forever(wire.plane))
     await wire.settled(lambda: all(not client.quiet for client in clients))
     task.cancel()
-    assert max(after - before for before, after in pairwise(ended)) <= 3
+    assert max(after - before for before, after in pairwise(ended)) <= -(-count // (SWEEP_PARTS * STEPS))

@@ -18,6 +18,8 @@ _LOG = logging.getLogger(__name__)
 
 #: How often files are looked at where no event comes, as with a file that is mounted alone, seconds.
 POLL_SECONDS = 5.0
+#: How often the thread that collects events wakes: no more often than a reload is in a hurry.
+_STEP_MILLISECONDS = 100
 #: For how long nothing more may happen before a change counts as complete, seconds.
 _SETTLE_SECONDS = 0.1
 #: How many symbolic links may lead to a file.
@@ -47,7 +49,7 @@ async def watch_files(before: Mapping[Path, State], stop: asyncio.Event) -> None
         *sorted(folder for folder in _folders(before) if folder.is_dir()),
         watch_filter=None,
         debounce=1000,
-        step=50,
+        step=_STEP_MILLISECONDS,
         stop_event=stop,
         rust_timeout=round(POLL_SECONDS * 1000),
         yield_on_timeout=True,

@@ -8,7 +8,8 @@ from proxy.server.data_plane import DataPlane
 
 #: How often each deadline is looked at, seconds: no timeout is finer.
 SWEEP_SECONDS: Final = 0.25
-#: In how many parts a sweep comes, evenly.
+#: In at most how many parts a sweep comes, evenly: no more than there are connections, so that a
+#: process that has nothing to do hardly wakes.
 SWEEP_PARTS: Final = 10
 #: In at most how many steps the connections of a part that are late are ended, evenly too: requests
 #: are served between them, and clients that were ended together would come back together.
@@ -19,11 +20,12 @@ async def sweep_forever(plane: DataPlane) -> None:
     """Look at every deadline, again and again, until cancelled."""
     while True:
         connections = list(plane.connections)
-        for part in range(SWEEP_PARTS):
-            late = plane.late(connections[part::SWEEP_PARTS], clock())
+        parts = min(len(connections), SWEEP_PARTS) or 1
+        for part in range(parts):
+            late = plane.late(connections[part::parts], clock())
             steps = min(len(late), STEPS) or 1
             for step in range(steps):
-                await _pause(plane, SWEEP_SECONDS / SWEEP_PARTS / steps)
+                await _pause(plane, SWEEP_SECONDS / parts / steps)
                 plane.expire(late[step::steps], clock())
         plane.sweep_upstreams(clock())
 

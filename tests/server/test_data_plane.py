@@ -8,6 +8,7 @@ from time import perf_counter
 import pytest
 
 from proxy.server import sweep
+from proxy.server.data_plane import DataPlane
 from proxy.server.sweep import STEPS, SWEEP_PARTS, sweep_forever
 from tests.server.conftest import GET, Peer, Wire
 
@@ -76,3 +77,21 @@ async def test_a_sweep_ends_late_connections_evenly(
     await wire.settled(lambda: all(not client.quiet for client in clients))
     task.cancel()
     assert max(after - before for before, after in pairwise(ended)) <= -(-count // (SWEEP_PARTS * STEPS))
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(0, 0.25), (2, 0.125), (50, 0.025)])
+async def test_who_has_few_connections_wakes_seldom(
+    count: int, seconds: float, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _ = await _slow_clients(wire, count)
+    pauses: list[float] = []
+
+    async def pause(_: DataPlane, seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(sweep, "_pause", pause)
+    with pytest.raises(asyncio.CancelledError):
+        await sweep_forever(wire.plane)
+    assert pauses == [seconds] * 3

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections import Counter
 from statistics import median
@@ -138,4 +139,6 @@ def trickle(connection: Connection, data: bytes, step: float) -> None:
 
 
 if __name__ == "__main__":
+    # They stand for other machines: they get what processor time nobody here wants.
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     print(json.dumps(asyncio.run(send_all_slowly(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))))

@@ -1,9 +1,10 @@
-"""Making a connection for the request that waits for it: the one part of a pool that is a coroutine.
+"""Making connections, for the request that waits for one: the part of a pool that is coroutines.
 
 By itself, for it is not compiled: mypyc's coroutines pass exceptions on in a way that Python is to lose.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from proxy.message.error import ErrorKind
@@ -41,6 +42,14 @@ async def connect_for(upstream: "Upstream", relay: "Relay", first: "TargetPool")
         upstream.acquire_again(relay, target)
         return
     relay.fail(failure.kind, failure.told)
+
+
+async def connect_spare(upstream: "Upstream", target: "TargetPool") -> None:
+    """Connect to the target for whoever comes next, who will find out why it failed where it does."""
+    with suppress(OSError):
+        connection = await _open_connection(upstream, target)
+        if upstream.is_open(connection):
+            upstream.release(connection, clock())
 
 
 async def _open_connection(upstream: "Upstream", target: "TargetPool") -> "UpstreamConnection":

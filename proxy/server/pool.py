@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from proxy.config.upstream import PRESERVE, TARGET
@@ -12,7 +12,7 @@ from proxy.message.error import ErrorKind
 from proxy.message.lines import encode_lines, parse_fields
 from proxy.server.balance import make_balance
 from proxy.server.clock import clock
-from proxy.server.connecting import connect_for
+from proxy.server.connecting import connect_for, connect_spare
 from proxy.server.failure_log import FailureLog
 from proxy.server.rotation import Rotation
 from proxy.server.target import TargetPool
@@ -145,6 +145,18 @@ class Upstream:
         others = [field for field in parse_fields(lines) if field[0].lower() != b"host"]
         return encode_lines([(b"Host", host), *others])
 
+    def replace(self, connection: UpstreamConnection) -> None:
+        """Make up for a pooled connection that a client cost: the next one is not to wait for another."""
+        target = connection.target
+        if (
+            connection.used
+            and target in self._usable
+            and len(target.idle) + target.connecting < self._max_idle
+            and self._has_room
+            and not self.closed
+        ):
+            self._start(connect_spare(self, target))
+
     def note_failure(self, target: TargetPool, kind: ErrorKind, detail: str) -> None:
         """Count and tell that a target failed a request: by a reset, a timeout or a broken answer."""
         self._failures.tell(target.name, kind, detail)
@@ -259,14 +271,18 @@ class Upstream:
         """Have the relay wait for a connection, to be made or to become free, or fail it."""
         relay.waiting = True
         limits = self.settings.pool
-        if len(self._open) + len(self._connecting) < limits.max_connections or self._close_one_idle():
-            self._connect(relay, target)
+        if self._has_room or self._close_one_idle():
+            self._start(connect_for(self, relay, target))
         elif len(self._pending) < limits.max_pending:
             relay.queued_at = clock()
             self._pending.append(relay)
         else:
             waiting = f"{limits.max_pending} wait for upstream {self.name} already"
             relay.fail(ErrorKind.OVERLOAD, f"too many requests: {waiting}")
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._open) + len(self._connecting) < self.settings.pool.max_connections
 
     def _discard(self, connection: UpstreamConnection) -> None:
         if connection in self._open:
@@ -295,12 +311,10 @@ class Upstream:
         return False
 
     def _serve_pending(self) -> None:
-        room = self.settings.pool.max_connections - len(self._open) - len(self._connecting)
-        while self._pending and room > 0:
-            room -= 1
+        while self._pending and self._has_room:
             relay = self._pending.popleft()
             self._note_queue_wait(relay)
-            self._connect(relay, self._choose(self._usable))
+            self._start(connect_for(self, relay, self._choose(self._usable)))
 
     def _hand_over(self, relay: "Relay", connection: UpstreamConnection) -> None:
         self._note_queue_wait(relay)
@@ -313,8 +327,8 @@ class Upstream:
         relay.exchange.queue_wait += waited
         self.on_wait(self.name, "queue", waited)
 
-    def _connect(self, relay: "Relay", target: TargetPool) -> None:
-        task = asyncio.get_running_loop().create_task(connect_for(self, relay, target))
+    def _start(self, attempt: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(attempt)
         self._connecting.add(task)
         task.add_done_callback(self._end_connecting)
 

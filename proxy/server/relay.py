@@ -162,7 +162,7 @@ class Relay:
         if self._response_complete:
             self._downstream.finish(self, clock())
             return
-        self._leave_upstream()
+        self._leave_upstream(by_client=True)
         self.fail(refused.kind, refused.detail)
 
     def receive_body(self, data: bytes) -> None:
@@ -436,7 +436,7 @@ class Relay:
     def leave(self) -> None:
         """End the exchange because its client is gone."""
         self.exchange.complete = self._response_complete
-        self._leave_upstream()
+        self._leave_upstream(by_client=True)
         self._response_complete = True
 
     def expire(self) -> None:
@@ -448,7 +448,7 @@ class Relay:
         held = connection is not None and bool(connection.gate.holds)
         queued = self.waiting and bool(self.queued_at)
         waits_for_client = not self.request_complete and not self._downstream.gate.holds
-        self._leave_upstream()
+        self._leave_upstream(by_client=held or waits_for_client)
         if held or (self._response_started and waits_for_client):
             self.exchange.error = ErrorKind.REQUEST_TIMEOUT
             self._downstream.abort(self)
@@ -490,14 +490,18 @@ class Relay:
         if self.framing is not NO_BODY and not self.request_complete:
             self._downstream.gate.hold(NOT_CONNECTED)
 
-    def _leave_upstream(self) -> None:
-        connection = self._connection
+    def _leave_upstream(self, *, by_client: bool) -> None:
+        connection, upstream = self._connection, self._upstream
         self._connection = None
+        if upstream is None:
+            return
         if connection is not None:
             connection.detach()
-        if self.waiting and self._upstream is not None:
+            if by_client:
+                upstream.replace(connection)
+        if self.waiting:
             self.waiting = False
-            self._upstream.withdraw(self)
+            upstream.withdraw(self)
 
     def _connection_line(self) -> bytes:
         if self._downstream.plane.draining:

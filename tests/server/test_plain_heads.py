@@ -176,7 +176,7 @@ def test_what_passes_unread_passes_as_what_is_read(
     if again:
         exchanges = [exchange for exchange in exchanges for _ in range(2)]
     requests, answers = [request for request, _ in exchanges], [answer for _, answer in exchanges]
-    with patch.object(Upstream, "_connect", lambda *_: None):
+    with patch.object(Upstream, "_start", lambda _, attempt: attempt.close()):
         seen = proxy(tells, requests, answers)
         with (
             patch.object(PlainRequests, "find", lambda self, data: None),

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -280,6 +281,101 @@ async def test_no_connection_is_kept_where_none_may_be(start: Start) -> None:
     wire = await start(upstream="pool: {max_idle: 0}")
     _, upstream = await wire.reach()
     assert await upstream.to_end() == b""
+
+
+# What a client cost is made up for.
+
+LONG_POST = POST.replace(b"Length: 5", b"Length: 99")
+
+
+async def _slow(wire: Wire, _: Peer) -> None:
+    await wire.turns()
+    wire.late(61)
+
+
+async def _broken(_: Wire, client: Peer) -> None:
+    await client.send(b"\r\nnot a chunk\r\n")
+
+
+async def _leaves(_: Wire, client: Peer) -> None:
+    client.reset()
+
+
+@pytest.mark.parametrize(
+    ("request_", "end"),
+    [
+        pytest.param(LONG_POST, _slow, id="slow"),
+        pytest.param(PUT_CHUNKED.partition(b"hello")[0], _broken, id="broken"),
+        pytest.param(LONG_POST, _leaves, id="left-amid-a-body"),
+        pytest.param(GET, _leaves, id="left"),
+    ],
+)
+async def test_a_connection_that_a_client_cost_is_replaced(
+    wire: Wire, request_: bytes, end: Callable[[Wire, Peer], Awaitable[None]]
+) -> None:
+    client, upstream = await wire.reach()
+    other = await wire.connect()
+    await other.send(request_)
+    await upstream.head()
+    await end(wire, other)
+    await upstream.gone()
+    spare = await wire.accept()
+    await wire.settled(lambda: wire.plane.upstreams["default"].in_flight == 0)
+    await client.send(GET)
+    await spare.head()
+    assert wire.uncontacted
+
+
+async def test_a_connection_that_was_made_for_the_client_is_not_replaced(wire: Wire) -> None:
+    client = await wire.connect()
+    upstream, _ = await wire.forward(client, GET)
+    client.reset()
+    await upstream.gone()
+    await wire.turns()
+    assert wire.uncontacted
+
+
+async def test_a_connection_that_its_upstream_cost_is_not_replaced(wire: Wire) -> None:
+    client, upstream = await wire.reach()
+    await client.send(GET)
+    await upstream.head()
+    wire.late(61)
+    await expect_status(client, 504)
+    await wire.turns()
+    assert wire.uncontacted
+
+
+@pytest.mark.parametrize("limit", ["max_idle: 1", "max_connections: 2"])
+async def test_a_connection_is_not_replaced_beyond_the_limits(start: Start, limit: str) -> None:
+    wire = await start(upstream=f"pool: {{{limit}}}")
+    _, second = await _idle_after_two(wire)
+    client = await wire.connect()
+    await client.send(GET)
+    await second.head()
+    client.reset()
+    await second.gone()
+    await wire.turns()
+    assert wire.uncontacted
+
+
+async def test_a_replacement_that_cannot_be_made_fails_nobody(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = asyncio.Event()
+
+    async def refuse(*_: Any, **__: Any) -> UpstreamConnection:
+        tried.set()
+        raise ConnectionRefusedError
+
+    client, upstream = await wire.reach()
+    other = await wire.connect()
+    await other.send(GET)
+    await upstream.head()
+    monkeypatch.setattr(connecting, "open_connection", refuse)
+    other.reset()
+    await tried.wait()
+    monkeypatch.undo()
+    await wire.forward(client, GET)
 
 
 # Sent twice, or not.

@@ -17,7 +17,7 @@ from typing import TextIO
 
 from proxy.observability.entry import Entry
 from proxy.observability.metrics import LineOutcome
-from proxy.observability.rarely import Rarely
+from proxy.repeats import Repeats
 
 _LOG = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class LineWriter:
         self._closing = False
         self._abandoned = False
         self._ended = asyncio.Event()
-        self._tells = Rarely()
+        self._repeats = Repeats()
 
     def start(self) -> None:
         """Begin to write; counts are handed to the running loop."""
@@ -106,9 +106,10 @@ class LineWriter:
 
     def _lose(self, count: int, why: str) -> None:
         self._count(LineOutcome.LOST, count)
+        more = self._repeats.note("lost")
         # Where the log goes the same way, saying so would wait as long.
-        if self._tells() and not _same_file(self._descriptor, sys.stderr):
-            _LOG.warning("lines of the access log are lost: %s", why)
+        if more is not None and not _same_file(self._descriptor, sys.stderr):
+            _LOG.warning("lines of the access log are lost: %s%s", why, more)
 
     # In the thread.
 

@@ -19,7 +19,7 @@ from proxy.observability.collector import Answer, Refused, Taken, Unavailable
 from proxy.observability.entry import Entry
 from proxy.observability.metrics import SpanOutcome
 from proxy.observability.otlp import Batch
-from proxy.observability.rarely import Rarely
+from proxy.repeats import Repeats
 
 _LOG = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class SpanExporter:
         self._failures = 0  # since the collector last answered
         self._not_before = 0.0  # when the collector wants to hear again, loop time
         self._give_up_at = 0.0
-        self._tells_of_drops, self._tells_of_losses, self._tells_of_trouble = Rarely(), Rarely(), Rarely()
+        self._repeats = Repeats()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -101,8 +101,7 @@ class SpanExporter:
         if len(self._queue) < self._most:
             return True
         self._count(SpanOutcome.DROPPED, 1)
-        if self._tells_of_drops():
-            _LOG.warning("spans.queue is full and spans are dropped: the collector is too slow, or gone")
+        self._tell("dropped", "spans.queue is full and spans are dropped: the collector is too slow, or gone")
         return False
 
     def offer(self, entry: Entry) -> None:
@@ -166,8 +165,8 @@ class SpanExporter:
                     self._failures += 1
                     self._give_up_old(why)
                     # Once is nothing: a connection that was kept may have gone stale.
-                    if self._failures > 1 and self._tells_of_trouble():
-                        _LOG.warning("spans.otlp: %s; it is asked again", why)
+                    if self._failures > 1:
+                        self._tell("asked again", f"spans.otlp: {why}; it is asked again")
                     await self._back_off(after)
 
     async def _encode(self) -> bytes:
@@ -228,8 +227,13 @@ class SpanExporter:
             self._count(SpanOutcome.EXPORTED, exported)
         if failed:
             self._count(SpanOutcome.FAILED, failed)
-            if self._tells_of_losses():
-                _LOG.warning("spans.otlp: %d spans are lost: %s", failed, why)
+            self._tell("lost", f"spans.otlp: {failed} spans are lost: {why}")
+
+    def _tell(self, kind: str, trouble: str) -> None:
+        """Warn of a trouble, unless one of its kind was told a moment ago."""
+        more = self._repeats.note(kind)
+        if more is not None:
+            _LOG.warning("%s%s", trouble, more)
 
 
 def _end(entry: Entry) -> float:

@@ -3,7 +3,7 @@
 import logging
 
 from proxy.message.error import ErrorKind
-from proxy.server.repeats import Repeats
+from proxy.repeats import Repeats
 
 _LOG = logging.getLogger(__name__)
 

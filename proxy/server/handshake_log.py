@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from proxy.config.addresses import TcpAddress
-from proxy.server.repeats import Repeats
+from proxy.repeats import Repeats
 
 _LOG = logging.getLogger(__name__)
 

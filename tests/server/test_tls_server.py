@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from proxy.repeats import QUIET_SECONDS
 from proxy.server import tls_server
-from proxy.server.repeats import QUIET_SECONDS
 from tests.server.conftest import GET, OK, PATIENCE, Peer, Start, Wire
 
 if TYPE_CHECKING:

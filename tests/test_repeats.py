@@ -1,6 +1,6 @@
 """What happens thousands of times a second is told once a minute, with how often it was."""
 
-from proxy.server.repeats import QUIET_SECONDS, Repeats
+from proxy.repeats import QUIET_SECONDS, Repeats
 
 
 class Clock:

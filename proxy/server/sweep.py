@@ -25,8 +25,8 @@ async def sweep_forever(plane: DataPlane) -> None:
             late = plane.late(connections[part::parts], clock())
             steps = min(len(late), STEPS) or 1
             for step in range(steps):
-                await _pause(plane, SWEEP_SECONDS / parts / steps)
                 plane.expire(late[step::steps], clock())
+                await _pause(plane, SWEEP_SECONDS / parts / steps)
         plane.sweep_upstreams(clock())
 
 

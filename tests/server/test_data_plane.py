@@ -79,6 +79,17 @@ async def test_a_sweep_ends_late_connections_evenly(
     assert max(after - before for before, after in pairwise(ended)) <= -(-count // (SWEEP_PARTS * STEPS))
 
 
+async def test_a_deadline_is_acted_on_as_soon_as_it_is_seen_to_have_passed(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (client,) = await _slow_clients(wire, 1)
+    monkeypatch.setattr(sweep, "SWEEP_SECONDS", 3600)
+    monkeypatch.setattr(sweep, "clock", lambda: perf_counter() + 11)
+    task = asyncio.create_task(sweep_forever(wire.plane))
+    assert (await client.head()).startswith(b"HTTP/1.1 408 ")
+    task.cancel()
+
+
 @pytest.mark.parametrize(("count", "seconds"), [(0, 0.25), (2, 0.125), (50, 0.025)])
 async def test_who_has_few_connections_wakes_seldom(
     count: int, seconds: float, wire: Wire, monkeypatch: pytest.MonkeyPatch

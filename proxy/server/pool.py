@@ -151,7 +151,8 @@ class Upstream:
         if (
             connection.used
             and target in self._usable
-            and len(target.idle) + target.connecting < self._max_idle
+            # Not target.connecting: an attempt that has yet to begin is not in it, and many leave at once.
+            and len(target.idle) + len(self._connecting) < self._max_idle
             and self._has_room
             and not self.closed
         ):

@@ -497,7 +497,7 @@ class Relay:
             return
         if connection is not None:
             connection.detach()
-            if by_client:
+            if by_client and not self._downstream.plane.draining:
                 upstream.replace(connection)
         if self.waiting:
             self.waiting = False

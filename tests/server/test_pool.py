@@ -358,6 +358,35 @@ async def test_a_connection_is_not_replaced_beyond_the_limits(start: Start, limi
     assert wire.uncontacted
 
 
+async def test_connections_that_clients_cost_together_are_replaced_within_the_limits(start: Start) -> None:
+    wire = await start(upstream="pool: {max_idle: 1}")
+    first, second = await _idle_after_two(wire)
+    clients = [await wire.connect() for _ in range(2)]
+    for client in clients:
+        await client.send(LONG_POST)
+    await first.head()
+    await second.head()
+    await wire.turns()
+    wire.late(61)
+    await first.gone()
+    await second.gone()
+    _ = await wire.accept()
+    await wire.turns()
+    assert wire.uncontacted
+
+
+async def test_a_drain_replaces_no_connection(wire: Wire) -> None:
+    _, upstream = await wire.reach()
+    client = await wire.connect()
+    await client.send(GET)
+    await upstream.head()
+    wire.plane.drain()
+    client.reset()
+    await upstream.gone()
+    await wire.turns()
+    assert wire.uncontacted
+
+
 async def test_a_replacement_that_cannot_be_made_fails_nobody(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ class ExchangeRecord:
         "matched",
         "method",
         "overhead",
+        "passed_over",
         "peer",
         "preflight",
         "queue_wait",
@@ -64,6 +65,7 @@ class ExchangeRecord:
         self.upstream = ""
         self.target = ""
         self.error: ErrorKind | None = None
+        self.passed_over: tuple[ErrorKind, ...] = ()  # why targets did not accept a request that went on
         self.retries = 0
         self.duration = 0.0
         self.overhead = 0.0

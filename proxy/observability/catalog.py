@@ -106,7 +106,10 @@ PREFLIGHTS = Metric("traceward_preflights", "counter", "CORS preflights by outco
 CONNECTIONS = Metric("traceward_connections", "gauge", "Open connections.", ("side",))
 IN_FLIGHT = Metric("traceward_requests_in_flight", "gauge", "Requests being served.", ("side",))
 UPSTREAM_ERRORS = Metric(
-    "traceward_upstream_errors", "counter", "Requests that an upstream failed.", ("upstream", "kind")
+    "traceward_upstream_errors",
+    "counter",
+    "Requests that an upstream failed, and targets that did not accept one.",
+    ("upstream", "kind"),
 )
 UPSTREAM_HEALTHY = Metric(
     "traceward_upstream_healthy",
@@ -116,7 +119,10 @@ UPSTREAM_HEALTHY = Metric(
 )
 RETRIES = Metric("traceward_retries", "counter", "Requests sent again after a failure.", ("upstream",))
 REJECTED_REQUESTS = Metric(
-    "traceward_rejected_requests", "counter", "Requests that never reached an upstream.", ("reason",)
+    "traceward_rejected_requests",
+    "counter",
+    "Requests that never reached an upstream as a whole.",
+    ("reason",),
 )
 MATCHER_ERRORS = Metric("traceward_matcher_errors", "counter", "Exceptions of a rule's function.", ("rule",))
 CONFIG_RELOADS = Metric(

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from proxy import __version__
-from proxy.message.error import ErrorKind
+from proxy.message.error import STATUS, ErrorKind
 from proxy.observability import catalog
 from proxy.observability.catalog import Metric
 from proxy.observability.exemplars import Exemplars, size_for
@@ -37,6 +37,16 @@ _UPSTREAM_ERRORS: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.UPSTREAM_PROTOCOL: "protocol",
     ErrorKind.OVERLOAD: "overload",
 }
+
+#: Errors of the client: their requests never reached an upstream as a whole, though a part may have.
+_REFUSALS: Final = frozenset(
+    {
+        ErrorKind.BAD_REQUEST,
+        ErrorKind.REQUEST_TIMEOUT,
+        ErrorKind.BODY_TOO_LARGE,
+        ErrorKind.HEAD_TOO_LARGE,
+    }
+)
 
 #: What the table of outcomes is called in a store.
 _OUTCOMES: Final = "outcomes"
@@ -175,7 +185,7 @@ class Metrics:
                     upstream.total[0] += seconds
                 if outcome.sampled and trace.trace_id:
                     self._note(record, trace.trace_id, request, overhead)
-        if record.error is not None or record.preflight is not None or record.retries:
+        if record.error is not None or record.preflight is not None or record.retries or record.passed_over:
             self._observe_rare(record)
 
     def observe_wait(self, upstream: str, kind: str, seconds: float) -> None:
@@ -283,12 +293,14 @@ class Metrics:
             self._count(catalog.PREFLIGHTS, (record.preflight,))
         if record.retries:
             self._count(catalog.RETRIES, (record.upstream,), record.retries)
+        for passed_over in record.passed_over:
+            self._count(catalog.UPSTREAM_ERRORS, (record.upstream, _UPSTREAM_ERRORS[passed_over]))
         if record.error is None:
             return
         kind = _UPSTREAM_ERRORS.get(record.error)
         if kind is not None and record.upstream:
             self._count(catalog.UPSTREAM_ERRORS, (record.upstream, kind))
-        if not record.target:
+        if not record.target or (record.error in _REFUSALS and record.status == STATUS[record.error]):
             self._count(catalog.REJECTED_REQUESTS, (record.error,))
 
     def families(self) -> Iterator[Family | None]:

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 async def connect_for(upstream: "Upstream", relay: "Relay", first: "TargetPool") -> None:
     """Connect to the first target, or the next that accepts, and give the connection away."""
     started = clock()
-    target, failure = first, ConnectFailure.by_end(upstream.name)
+    exchange = relay.exchange
+    target, failure = first, None
     for target in upstream.in_order(first):
+        if failure is not None:
+            exchange.passed_over += (failure.kind,)
         try:
             connection = await _open_connection(upstream, target)
         except OSError as error:
@@ -36,7 +39,8 @@ async def connect_for(upstream: "Upstream", relay: "Relay", first: "TargetPool")
         upstream.note_failure(target, failure.kind, failure.detail)
         if not relay.waiting:
             return
-    relay.exchange.connect_wait += clock() - started
+    exchange.connect_wait += clock() - started
+    assert failure is not None
     if failure.kind is ErrorKind.UPSTREAM_RESET and relay.take_retry():
         # Nothing was written, so any method may go there once more.
         upstream.acquire_again(relay, target)

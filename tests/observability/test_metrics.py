@@ -144,6 +144,30 @@ def test_an_error_counts_as_rejected_where_no_upstream_was_reached(make_record: 
     }
 
 
+@pytest.mark.parametrize(
+    ("error", "status"), [(ErrorKind.BODY_TOO_LARGE, 413), (ErrorKind.REQUEST_TIMEOUT, 408)]
+)
+def test_a_request_that_never_reached_an_upstream_whole_is_rejected(
+    make_record: MakeRecord, error: ErrorKind, status: int
+) -> None:
+    assert _starting(
+        _observed(make_record(error=error, status=status)), "traceward_rejected_requests_total"
+    ) == {f"traceward_rejected_requests_total{{reason={error}}}": 1}
+
+
+def test_an_answer_that_its_client_took_too_slowly_is_no_rejected_request(make_record: MakeRecord) -> None:
+    series = _observed(make_record(error=ErrorKind.REQUEST_TIMEOUT, status=200))
+    assert not _starting(series, "traceward_rejected_requests_total")
+
+
+def test_targets_that_were_passed_over_count_as_errors_of_their_upstream(make_record: MakeRecord) -> None:
+    passed_over = (ErrorKind.UPSTREAM_CONNECT, ErrorKind.UPSTREAM_TIMEOUT, ErrorKind.UPSTREAM_CONNECT)
+    assert _starting(_observed(make_record(passed_over=passed_over)), "traceward_upstream_errors_total") == {
+        "traceward_upstream_errors_total{upstream=default,kind=connect}": 2,
+        "traceward_upstream_errors_total{upstream=default,kind=timeout}": 1,
+    }
+
+
 def test_what_the_client_did_wrong_is_not_the_upstreams_error(make_record: MakeRecord) -> None:
     series = _observed(make_record(error=ErrorKind.REQUEST_TIMEOUT, status=408))
     assert not _starting(series, "traceward_upstream_errors_total")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from proxy.message.error import ErrorKind
 from proxy.server import connecting, pool
 from proxy.server.connect import open_connection
 from proxy.server.upstream import UpstreamConnection
@@ -628,6 +629,21 @@ async def test_a_target_that_is_down_is_passed_over(start: Start) -> None:
         client = await wire.connect()
         await client.send(POST)
         assert (await client.answer())[1] == b"ok"
+    # In turn: every other one met it first, until it was ejected.
+    assert {record.passed_over for record in wire.records} == {(), (ErrorKind.UPSTREAM_CONNECT,)}
+    assert {record.error for record in wire.records} == {None}
+
+
+async def test_a_target_that_was_not_passed_over_fails_the_request_once(start: Start) -> None:
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        down = place.getsockname()[1]
+        wire = await start(port=down)
+        client = await wire.connect()
+        await client.send(GET)
+        await expect_status(client, 502)
+    record = await wire.record()
+    assert (record.error, record.passed_over) == (ErrorKind.UPSTREAM_CONNECT, ())
 
 
 async def test_a_connection_beyond_the_most_makes_room_by_an_idle_one(start: Start) -> None:

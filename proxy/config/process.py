@@ -97,7 +97,7 @@ class Ready(Section):
 
 
 class Admin(Section):
-    """Metrics, health and the explorer."""
+    """Metrics, health, explain and reload."""
 
     example: ClassVar[str] = "{listen: 127.0.0.1:9901}"
 
@@ -126,7 +126,7 @@ class Records(Section):
     example: ClassVar[str] = "{query: redact}"
 
     query: Annotated[QueryRecording, choice(QueryRecording)] = Field(
-        default=QueryRecording.REDACT, description="Query values in the access log, spans and the explorer."
+        default=QueryRecording.REDACT, description="Query values in the access log and in spans."
     )
 
 

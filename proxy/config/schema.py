@@ -85,7 +85,7 @@ class Config(Section):
         default=Forwarded.model_construct(), description="What upstreams are told about the client."
     )
     limits: Limits = Field(default=Limits.model_construct(), description="What a client may ask for.")
-    admin: Admin = Field(default=Admin.model_construct(), description="Metrics, health and the explorer.")
+    admin: Admin = Field(default=Admin.model_construct(), description="Metrics, health, explain and reload.")
     records: Records = Field(
         default=Records.model_construct(), description="What is written down of a request."
     )
@@ -160,16 +160,26 @@ def _upstream_references(data: Mapping[str, object]) -> Iterator[tuple[Location,
 
 
 def _repeated_addresses(data: Mapping[str, object]) -> Iterator[tuple[Location, str]]:
-    seen: set[str] = set()
+    seen: dict[str, Location] = {}
     listen = data.get("listen", "127.0.0.1:8080")
-    for index, entry in enumerate(_items(listen) or [listen]):
+    several = _items(listen)
+    for index, entry in enumerate(several or [listen]):
+        location: Location = ("listen", index) if several else ("listen",)
         address = plain_text(entry.get("address") if isinstance(entry, Mapping) else entry)
         if address in seen:
-            yield ("listen", index), f"is {address}, which is listened on already: keep one"
+            yield location, f"is {address}, which is listened on already: keep one"
         if address is not None and not address.endswith(":0"):
-            seen.add(address)
-    admin = data.get("admin")
-    address = plain_text(admin.get("listen")) if isinstance(admin, Mapping) else None
+            seen[address] = location
+    admin = data.get("admin", {})
+    if not isinstance(admin, Mapping):
+        return
+    default = str(Admin.model_fields["listen"].default)
+    if "listen" not in admin and default in seen:
+        yield (
+            seen[default],
+            f"is {default}, where the admin server listens: write another port, or admin.listen",
+        )
+    address = plain_text(admin.get("listen"))
     if address in seen:
         yield ("admin", "listen"), f"is {address}, which clients get: write another port"
 

@@ -71,6 +71,14 @@ LISTEN = [
         id="twice",
     ),
     pytest.param(
+        "listen: 127.0.0.1:9901",
+        [
+            "1:9: listen: is 127.0.0.1:9901, where the admin server listens: write another port, "
+            "or admin.listen"
+        ],
+        id="admins-own",
+    ),
+    pytest.param(
         "listen: {address: 127.0.0.1:80, scheme: tls}",
         ["1:41: listen.scheme: is the text 'tls': write http or https"],
         id="scheme-word",

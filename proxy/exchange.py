@@ -62,6 +62,10 @@ class Forward:
         return parse_fields(self.lines)
 
 
+#: Phrases that RFC 9110 (15.5) changed.
+PHRASES: Final = {413: b"Content Too Large", 414: b"URI Too Long"}
+
+
 class Respond:
     """Answer without an upstream."""
 
@@ -69,7 +73,7 @@ class Respond:
 
     def __init__(self, status: int, fields: list[Field], body: bytes = b"") -> None:
         self.status = status
-        self.phrase = HTTPStatus(status).phrase.encode("ascii")
+        self.phrase = PHRASES.get(status) or HTTPStatus(status).phrase.encode("ascii")
         self.fields = fields
         self.body = body
 
@@ -134,8 +138,8 @@ class Exchange(ExchangeRecord):
         return Forward(upstream, location.target, lines)
 
     def receive_interim(self, head: ResponseHead) -> bytes:
-        """Return the field lines of a 1xx response for the client; it has no body to have a length."""
-        return head.lines_without(hop_by_hop(head) | {b"content-length"})
+        """Return the field lines of a 1xx response for the client."""
+        return head.lines_without(_not_passed_on(head))
 
     def receive_switch(self, head: ResponseHead) -> bytes:
         """Return the field lines of a 101 for the client.
@@ -149,7 +153,7 @@ class Exchange(ExchangeRecord):
 
     def receive_response(self, head: ResponseHead) -> bytes:
         """Return the field lines of the final response for the client; framing is the sender's."""
-        lines = head.lines if head.plain else head.lines_without(hop_by_hop(head))
+        lines = head.lines if head.plain else head.lines_without(_not_passed_on(head))
         request = self._head
         if request is None:
             return lines
@@ -269,6 +273,12 @@ def _plain_lines(head: PlainRequestHead, trace: TraceDecision) -> bytes:
     if trace.remove.issuperset(context.present):
         return head.bare
     return head.lines_without(trace.remove)
+
+
+def _not_passed_on(head: ResponseHead) -> frozenset[bytes]:
+    """Return the names of the fields that stay here; 1xx and 204 have no length (RFC 9110, 8.6)."""
+    names = hop_by_hop(head)
+    return names | {b"content-length"} if head.status < 200 or head.status == 204 else names
 
 
 def _disguised(names: Sequence[bytes]) -> set[bytes]:

@@ -72,7 +72,8 @@ class DownstreamConnection(RequestReader):
         plane = self.plane
         self.deadline = clock() + plane.limits.header_timeout
         if not plane.admit(self):
-            self._refuse(RefusedMessage(ErrorKind.OVERLOAD, "too many connections"))
+            detail = f"there are more than {plane.limits.connections} connections"
+            self._refuse(RefusedMessage(ErrorKind.OVERLOAD, detail))
 
     def data_received(self, data: bytes) -> None:
         """Parse what came and pass it on in one write."""
@@ -228,7 +229,8 @@ class DownstreamConnection(RequestReader):
         elif self.current is not None:
             self.current.expire()
         elif self._in_head:
-            self._refuse(RefusedMessage(ErrorKind.REQUEST_TIMEOUT, "the request head did not come in time"))
+            detail = f"the request head did not come within {self.plane.limits.header_timeout:g} s"
+            self._refuse(RefusedMessage(ErrorKind.REQUEST_TIMEOUT, detail))
         else:
             self.close()
 

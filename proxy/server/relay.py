@@ -129,16 +129,16 @@ class Relay:
         if self._refused is not None:
             self.fail(self._refused.kind, self._refused.detail)
             return
-        limit = self.limits.request_body
-        if limit is not None and self.length > limit:
-            self.fail(ErrorKind.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
-            return
         try:
             action = self.exchange.receive_request(self.head, now)
         except RefusedMessage as refused:
             self.fail(refused.kind, refused.detail)
             return
         self.exchange.decision_seconds = clock() - now
+        limit = self.limits.request_body
+        if limit is not None and self.length > limit:
+            self.fail(ErrorKind.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
+            return
         if isinstance(action, Respond):
             self._respond(action)
             return
@@ -454,11 +454,14 @@ class Relay:
             self._downstream.abort(self)
         elif waits_for_client:
             self.request_complete = True
-            self.fail(ErrorKind.REQUEST_TIMEOUT, "the request body did not come in time")
+            self.fail(
+                ErrorKind.REQUEST_TIMEOUT,
+                f"no part of the request body came within {self.limits.body_timeout:g} s",
+            )
         elif queued:
             self.fail(ErrorKind.OVERLOAD, "no upstream connection became free in time")
         else:
-            detail = "the upstream did not answer in time"
+            detail = f"upstream {self.exchange.upstream} did not answer in time"
             if connection is not None and upstream is not None:
                 upstream.note_failure(connection.target, ErrorKind.UPSTREAM_TIMEOUT, detail)
             self.fail(ErrorKind.UPSTREAM_TIMEOUT, detail)

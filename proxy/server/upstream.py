@@ -200,7 +200,7 @@ class UpstreamConnection:
         answered = self._head_complete or bool(self._silent_bytes)
         relay.lose_upstream(
             ErrorKind.UPSTREAM_RESET,
-            "the upstream closed the connection before its response was complete",
+            f"upstream {self._owner.name} closed the connection before its response was complete",
             answered=answered,
         )
 
@@ -358,7 +358,11 @@ class UpstreamConnection:
                 raise error
             self._fail(relay, cause.kind, cause.detail)
             return
-        self._fail(relay, ErrorKind.UPSTREAM_PROTOCOL, f"the response is not valid HTTP/1.1: {error}")
+        self._fail(
+            relay,
+            ErrorKind.UPSTREAM_PROTOCOL,
+            f"the response of upstream {self._owner.name} is not valid HTTP/1.1: {error}",
+        )
 
     def _fail(self, relay: "Relay", kind: ErrorKind, detail: str) -> None:
         self._relay = None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from proxy.exchange import Respond
 from proxy.server.downstream import DownstreamConnection
 from tests.server.conftest import GET, OK, Peer, Start, Wire, fields_of
 
@@ -255,10 +256,13 @@ async def test_chunk_extensions_and_trailers_are_bounded(wire: Wire, filler: byt
 
 
 async def test_a_length_over_the_limit_is_a_413(start: Start) -> None:
-    wire = await start("limits: {request_body: 9B}")
+    wire = await start("limits: {request_body: 9B}\ntracing: {rules: [{name: all, match: /}]}")
     client = await wire.connect()
     await client.send(POST + b"0123456789")
     await expect_error(client, 413, "body_too_large", closes=True)
+    record = await wire.record()
+    assert (record.method, record.url, record.rule) == (b"POST", "http://a.test/", "all")
+    assert record.trace_id
 
 
 async def test_a_length_over_the_limit_is_refused_before_its_body_comes(start: Start) -> None:
@@ -582,3 +586,11 @@ async def test_a_trace_id_is_told_where_there_is_one(start: Start) -> None:
     upstream.close()
     _, body = await client.answer()
     assert json.loads(body)["trace_id"] == traceparent.split("-")[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "phrase"),
+    [(413, b"Content Too Large"), (414, b"URI Too Long"), (431, b"Request Header Fields Too Large")],
+)
+def test_reason_phrases_are_those_of_rfc_9110(status: int, phrase: bytes) -> None:
+    assert Respond(status, []).phrase == phrase

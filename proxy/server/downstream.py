@@ -40,6 +40,7 @@ class DownstreamConnection(RequestReader):
         "_eof",
         "_listener",
         "_queue",
+        "_took_at",
         "_transport",
         "_unsent_when_checked",
         "current",
@@ -58,6 +59,7 @@ class DownstreamConnection(RequestReader):
         self._closing = False
         self._eof = False
         self._unsent_when_checked = 0
+        self._took_at = 0.0
         self._client: Client | None = None
         self.current: Relay | None = None
         self.deadline = 0.0
@@ -116,6 +118,7 @@ class DownstreamConnection(RequestReader):
     def pause_writing(self) -> None:
         """Stop reading the response while the client does not take it."""
         self.full = True
+        self._unsent_when_checked = 0
         if self.current is not None:
             self.current.hold_upstream()
 
@@ -220,11 +223,9 @@ class DownstreamConnection(RequestReader):
     def expire(self, now: float) -> None:
         """Act on a deadline that passed."""
         unsent = self._transport.get_write_buffer_size()
-        if unsent and unsent != self._unsent_when_checked:
-            # A slow reader that does read: it gets another turn.
-            self._unsent_when_checked = unsent
-            self.deadline = now + self.plane.limits.body_timeout
-        elif self._closing:
+        if unsent and self._takes_some(unsent, now):
+            return
+        if self._closing:
             self._transport.abort()
         elif self.current is not None:
             self.current.expire()
@@ -233,6 +234,17 @@ class DownstreamConnection(RequestReader):
             self._refuse(RefusedMessage(ErrorKind.REQUEST_TIMEOUT, detail))
         else:
             self.close()
+
+    def _takes_some(self, unsent: int, now: float) -> bool:
+        """Whether a client for whom so many bytes wait took any of late, and is given more time."""
+        limits = self.plane.limits
+        if unsent != self._unsent_when_checked:
+            self._unsent_when_checked = unsent
+            self._took_at = now
+        elif now - self._took_at >= limits.body_timeout:
+            return False
+        self.deadline = now + limits.stall_check
+        return True
 
     def _take_request(self, head: RequestHead, started: float) -> None:
         if (self.current is not None or self._closing) and self._closes_after_last():

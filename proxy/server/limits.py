@@ -17,6 +17,11 @@ class Limits:
     keepalive_timeout: float
     body_timeout: float
 
+    @property
+    def stall_check(self) -> float:
+        """How often to look whether a client takes anything, seconds: so late it is cut off at most."""
+        return self.body_timeout / 4
+
     @classmethod
     def of(cls, settings: LimitsSettings) -> "Limits":
         """Return the limits of a config."""

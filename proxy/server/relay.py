@@ -385,7 +385,7 @@ class Relay:
         self.exchange.overhead += now - started
         if self._upstream is not None:
             # Writing may have found that the client takes no more: then it is the client who is waited for.
-            patience = self.limits.body_timeout if downstream.full else self._upstream.idle_timeout
+            patience = self.limits.stall_check if downstream.full else self._upstream.idle_timeout
             downstream.deadline = now + patience
         return now
 
@@ -418,7 +418,7 @@ class Relay:
         """Stop reading the response: the client does not take it."""
         if self._connection is not None:
             self._connection.gate.hold(PEER_FULL)
-            self._downstream.deadline = clock() + self.limits.body_timeout
+            self._downstream.deadline = clock() + self.limits.stall_check
 
     def release_upstream(self) -> None:
         """Read the response again."""

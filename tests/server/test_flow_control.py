@@ -153,9 +153,11 @@ async def test_who_takes_nothing_is_waited_for_as_a_client(start: Start) -> None
     upstream, _ = await wire.forward(client, GET)
     await upstream.send(BIG_OK)
     await upstream.fill(PART)
-    # Far less than timeouts.idle; once to see how much there is, once to see that it stays so.
-    wire.late(6)
-    wire.late(12)
+    # Far less than timeouts.idle; once to see how much there is, then to see that it stays so.
+    for seconds in (1.3, 2.6, 3.9, 5.2):
+        wire.late(seconds)
+    assert wire.plane.in_flight == 1
+    wire.late(6.5)
     await upstream.gone()
     await client.expect_reset()
     record = await wire.record()

@@ -168,6 +168,8 @@ class Exchange(ExchangeRecord):
         """Return the answer for an error of our own."""
         status = STATUS[kind]
         self.error = kind
+        if not self.target:
+            self.header_bytes = 0  # none of them was sent
         body = {"error": kind, "status": status, "detail": detail, "trace_id": self.trace_id}
         fields: list[Field] = [(b"Content-Type", b"application/json")]
         if kind in RETRIABLE:

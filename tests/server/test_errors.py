@@ -256,13 +256,16 @@ async def test_chunk_extensions_and_trailers_are_bounded(wire: Wire, filler: byt
 
 
 async def test_a_length_over_the_limit_is_a_413(start: Start) -> None:
-    wire = await start("limits: {request_body: 9B}\ntracing: {rules: [{name: all, match: /}]}")
+    wire = await start(
+        "limits: {request_body: 9B}\ntracing: {sample_rate: 100, rules: [{name: all, match: /}]}"
+    )
     client = await wire.connect()
     await client.send(POST + b"0123456789")
     await expect_error(client, 413, "body_too_large", closes=True)
     record = await wire.record()
     assert (record.method, record.url, record.rule) == (b"POST", "http://a.test/", "all")
     assert record.trace_id
+    assert record.header_bytes == 0
 
 
 async def test_a_length_over_the_limit_is_refused_before_its_body_comes(start: Start) -> None:

@@ -18,8 +18,10 @@ from bench.scenarios.drain import drain
 from bench.scenarios.keep_alive import pauses
 from bench.scenarios.load import idle, load
 from bench.scenarios.memory import MEBIBYTE, slow_readers, transfer
+from bench.scenarios.reloads import reloads
 from bench.scenarios.restarts import restarts
 from bench.scenarios.slow_senders import slow_senders
+from bench.scenarios.worker_kills import worker_kills
 
 #: How long a scenario may take, seconds: nothing in it is to wait forever.
 PATIENCE = 150
@@ -41,6 +43,8 @@ SCENARIOS = {
     "restarts": Scenario(restarts, {"kills": 1, "clients": 16, "up": 0.3, "down": 0.2}),
     "pauses": Scenario(pauses, {"clients": 20, "cases": ((0.5, (0.8,)),)}),
     "drain": Scenario(drain, {"stops": 1, "clients": 16}),
+    "reloads": Scenario(reloads, {"groups": (2,), "hang_ups": 2, "clients": 16}),
+    "worker-kills": Scenario(worker_kills, {"kills": 1, "clients": 16, "apart": 0.5}),
 }
 
 

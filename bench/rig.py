@@ -23,6 +23,8 @@ START_SECONDS = 20
 STOP_SECONDS = 40
 #: The limit of open files that systems start a process with.
 OPEN_FILES = 1024
+#: What the proxy logs once it goes by a config that it read again.
+RELOADED = "the config was read again and is in use"
 CONFIG = """
 listen: 127.0.0.1:0
 upstreams: {{default: {{targets: [http://127.0.0.1:{origin}]{upstream}}}}}
@@ -68,8 +70,24 @@ class Rig:
 
     async def start_proxy(self, *, upstream: str = "", more: str = "") -> None:
         """Start a proxy with settings of its upstream, and further sections of the config."""
-        config = self._write_config(upstream and f", {upstream}", more)
+        self._upstream = upstream and f", {upstream}"
+        config = self._write_config(more)
         self.proxy, self.port = await self._start("-m", "proxy", "run", "-c", config, open_files=OPEN_FILES)
+
+    async def reload_proxy(self, *, more: str) -> None:
+        """Change the config's further sections; return when the proxy uses it."""
+        before = self.log.count(RELOADED)
+        self._write_config(more)
+        self.proxy.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(START_SECONDS):
+            while self.log.count(RELOADED) == before:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    @property
+    def workers(self) -> list[int]:
+        """The process ids of the proxy's workers, the oldest first; none where it is one process."""
+        pid = self.proxy.pid
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     async def kill_origin(self) -> None:
         """End the origin with no chance to say goodbye; return when it is gone."""
@@ -92,9 +110,12 @@ class Rig:
         self._folder = Path(self._files.enter_context(tempfile.TemporaryDirectory()))
         self._log = self._files.enter_context((self._folder / "log").open("w+b"))
 
-    def _write_config(self, upstream: str, more: str) -> str:
+    def _write_config(self, more: str) -> str:
         path = self._folder / "traceward.yaml"
-        path.write_text(CONFIG.format(origin=self.origin_port, upstream=upstream, more=more))
+        # In one step: the proxy watches the file, and would read half of it.
+        new = path.with_suffix(".new")
+        new.write_text(CONFIG.format(origin=self.origin_port, upstream=self._upstream, more=more))
+        new.replace(path)
         return str(path)
 
     async def _start(

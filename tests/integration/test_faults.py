@@ -11,7 +11,7 @@ from bench.faults import SCENARIOS
 ROOT = Path(__file__).parents[2]
 
 #: Those that need neither long waits nor a quiet machine.
-SMALL = ["load", "idle", "transfer", "slow-readers", "restarts"]
+SMALL = ["load", "idle", "transfer", "slow-readers", "restarts", "reloads", "worker-kills"]
 
 
 def run(*arguments: str) -> str:

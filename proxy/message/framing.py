@@ -25,6 +25,8 @@ BY_CLOSE: Final = Framing.CLOSE
 #: llhttp counts to 2^64, but where lengths are signed a larger one than this is another, or negative.
 MOST_LENGTH: Final = 2**63 - 1
 LAST_CHUNK: Final = b"0\r\n"
+#: The field line of a body in chunks, as a head is made of them.
+CHUNKED_LINE: Final = b"\r\nTransfer-Encoding: chunked"
 
 
 def request_framing(head: RequestHead) -> Framing:

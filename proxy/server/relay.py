@@ -6,122 +6,52 @@ waits. Parts collect while one read is parsed and leave in one write at its end.
 
 from typing import TYPE_CHECKING, Final
 
-from proxy.exchange import Exchange, Forward, Respond
-from proxy.message.encode import encode_request_head, encode_response_head, encode_trailers
+from proxy.exchange import Exchange, Respond
+from proxy.message.encode import encode_response_head, encode_trailers
 from proxy.message.error import CLOSING, ErrorKind, RefusedMessage
 from proxy.message.framing import (
     BY_CHUNKS,
     BY_CLOSE,
-    BY_LENGTH,
+    CHUNKED_LINE,
     LAST_CHUNK,
     NO_BODY,
     Framing,
     chunk,
     sent_framing,
 )
-from proxy.message.head import Field, PlainRequestHead, RequestHead, ResponseHead
+from proxy.message.head import Field, RequestHead, ResponseHead
 from proxy.message.lines import encode_lines
 from proxy.message.trailers import safe_trailers
 from proxy.server.clock import clock
 from proxy.server.flow_control import NOT_CONNECTED, PEER_FULL
+from proxy.server.request_leg import RequestLeg
 
 if TYPE_CHECKING:
     from proxy.server.downstream import DownstreamConnection
-    from proxy.server.pool import Upstream
-    from proxy.server.upstream import UpstreamConnection
 
-#: A request body is kept for another attempt while it is not larger, bytes.
-REPLAY_BYTES: Final = 65536
 #: How long the rest of a request that was answered early is read and dropped, seconds.
 DISCARD_SECONDS: Final = 5.0
-#: Methods that may be sent twice (RFC 9110, 9.2.2).
-IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 
 _CLOSE: Final = b"\r\nConnection: close"
 _KEEP_ALIVE: Final = b"\r\nConnection: keep-alive"
-_CHUNKED: Final = b"\r\nTransfer-Encoding: chunked"
 
 
-class Relay:
+class Relay(RequestLeg):
     """The state of one exchange between its two connections."""
 
-    __slots__ = (
-        "_body_bytes",
-        "_connection",
-        "_downstream",
-        "_expects",
-        "_forward",
-        "_incoming",
-        "_refused",
-        "_replay",
-        "_response_complete",
-        "_response_started",
-        "_sent_framing",
-        "_upstream",
-        "_upstreams",
-        "_wrote_head_at",
-        "exchange",
-        "framing",
-        "head",
-        "head_at",
-        "limits",
-        "method",
-        "persist",
-        "queued_at",
-        "replaced",
-        "request_complete",
-        "request_sent",
-        "unsent",
-        "waiting",
-    )
+    __slots__ = ("_expects", "_incoming", "_refused", "_sent_framing", "persist")
 
     def __init__(
         self, downstream: "DownstreamConnection", exchange: Exchange, head: RequestHead, framing: Framing
     ) -> None:
-        self._downstream = downstream
-        plane = downstream.plane
-        # Those of the config that the request began with, which a reload replaces in the plane.
-        self.limits = plane.limits
-        self._upstreams = plane.upstreams
-        self.exchange = exchange
-        self.head = head
-        self.framing = framing
-        self.method = head.method
+        super().__init__(downstream, exchange, head, framing)
         self.persist = head.persists
-        self.request_complete = False
-        self.request_sent = False
-        self.waiting = False
-        self.queued_at = 0.0
-        self.replaced = 0  # connections that had died before the request came, at most one
-        self._forward: Forward | None = None
         self._refused: RefusedMessage | None = None
-        self._upstream: Upstream | None = None
-        self._connection: UpstreamConnection | None = None
-        self.unsent: list[bytes] = []
-        self._replay: list[bytes] | None = [] if framing is not NO_BODY else None
-        self._body_bytes = 0
         self._incoming: list[bytes] = []
         self._sent_framing = NO_BODY
-        self._response_started = False
-        self._response_complete = False
-        self.head_at = 0.0
-        self._wrote_head_at = 0.0
         self._expects = False
 
     # The request, from the downstream connection.
-
-    @property
-    def has_body(self) -> bool:
-        """Whether bytes of a body follow the head."""
-        return self.framing is BY_CHUNKS or self.length > 0
-
-    @property
-    def length(self) -> int:
-        """What Content-Length says, 0 without one."""
-        head = self.head
-        if isinstance(head, PlainRequestHead):
-            return head.length
-        return int(head.get(b"content-length") or b"0") if self.framing is BY_LENGTH else 0
 
     def begin(self, now: float) -> None:
         """Decide about the request, now that it is its turn."""
@@ -144,10 +74,10 @@ class Relay:
             return
         self._forward = action
         self._expects = not self.head.plain and b"expect" in self.head.present
-        self._upstream = self._upstreams[action.upstream]
-        self._upstream.acquire(self, now)
+        self._upstream = upstream = self._upstreams[action.upstream]
+        upstream.acquire(self, now)
         if self.waiting:
-            self._await_connection(self._upstream, now)
+            self._await_connection(upstream, now)
 
     def refuse(self, refused: RefusedMessage) -> None:
         """Answer with an error: at once where it is this request's turn, else in its turn.
@@ -165,92 +95,15 @@ class Relay:
         self._leave_upstream(by_client=True)
         self.fail(refused.kind, refused.detail)
 
-    def receive_body(self, data: bytes) -> None:
-        """Take a piece of the request's body.
-
-        Raises:
-            RefusedMessage: the body is larger than ``request_body``.
-        """
-        if self._response_complete:
-            return
-        self._body_bytes += len(data)
-        limit = self.limits.request_body
-        if limit is not None and self._body_bytes > limit:
-            raise RefusedMessage(ErrorKind.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
-        part = chunk(data) if self.framing is BY_CHUNKS else data
-        self.unsent.append(part)
-        if self._body_bytes > REPLAY_BYTES:
-            self._replay = None
-        elif self._replay is not None:
-            self._replay.append(part)
-
     def end_request(self, trailers: list[Field]) -> None:
         """Take the end of the request."""
         self.request_complete = True
         if self._response_complete:
             self._downstream.finish(self, clock())
             return
-        if self.framing is BY_CHUNKS:
-            end = LAST_CHUNK + encode_trailers(safe_trailers(trailers)) + b"\r\n"
-            self.unsent.append(end)
-            if self._replay is not None:
-                self._replay.append(end)
+        self.end_body(trailers)
 
-    def write_upstream(self, started: float) -> None:
-        """Write what was collected since ``started``, where there is a connection to write to."""
-        connection = self._connection
-        if connection is None or not self.unsent:
-            return
-        parts = self.unsent
-        self.unsent = []
-        self.request_sent = self.request_complete
-        if len(parts) == 1:
-            connection.transport.write(parts[0])
-        else:
-            connection.transport.writelines(parts)
-        now = clock()
-        exchange = self.exchange
-        if self._wrote_head_at:
-            exchange.overhead += now - started
-        else:
-            exchange.overhead += now - self.head_at - exchange.queue_wait - exchange.connect_wait
-            self._wrote_head_at = now
-        if self._connection is not None and not self._response_started:
-            self._downstream.deadline = now + self._request_timeout()
-
-    # The upstream's connection, from the pool.
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether the request may be sent on a connection that may turn out to be dead.
-
-        A body of unknown length may outgrow what is kept of it.
-        """
-        return self.method in IDEMPOTENT and (
-            self.framing is NO_BODY
-            or (self._replay is not None and self.framing is BY_LENGTH and self.length <= REPLAY_BYTES)
-        )
-
-    def attach(self, connection: "UpstreamConnection") -> None:
-        """Take a connection; what is to be sent leaves at the next ``write_upstream``."""
-        forward, upstream = self._forward, self._upstream
-        assert forward is not None
-        assert upstream is not None
-        self.waiting = False
-        self._connection = connection
-        self.exchange.target = connection.target.name
-        lines = forward.lines
-        if upstream.changes_host:
-            lines = upstream.address(lines, connection.target)
-        if self.framing is BY_CHUNKS:
-            lines += _CHUNKED
-        self.unsent.insert(0, encode_request_head(self.method, forward.target, lines))
-        downstream = self._downstream
-        if downstream.gate.holds:
-            downstream.gate.release(NOT_CONNECTED)
-        if downstream.full:
-            # The client has not taken the answer before this one yet.
-            connection.gate.hold(PEER_FULL)
+    # The ends of an upstream connection before its time.
 
     def fail(self, kind: ErrorKind, detail: str) -> None:
         """Answer with an error of our own, or cut off the answer that began."""
@@ -285,22 +138,12 @@ class Relay:
                 upstream.tell_failure(connection.target, kind, detail)
             self.fail(kind, detail)
             return
-        self.unsent = [] if self._replay is None else list(self._replay)
-        self.request_sent = False
-        self._downstream.gate.release(PEER_FULL)
+        self._rewind()
         now = clock()
         upstream.acquire_again(self, connection.target)
         if self.waiting:
             self._await_connection(upstream, now)
         self.write_upstream(now)
-
-    def take_retry(self) -> bool:
-        """Whether ``retries`` lets the request be sent once more; if so, count it."""
-        exchange = self.exchange
-        if self._upstream is None or exchange.retries - self.replaced >= self._upstream.retries:
-            return False
-        exchange.retries += 1
-        return True
 
     # The response, from the upstream connection.
 
@@ -349,7 +192,7 @@ class Relay:
             and head.status != 204
             and version == (1, 1)
         ):
-            lines += _CHUNKED
+            lines += CHUNKED_LINE
         if self._expects and not self.request_complete and not self._body_bytes:
             # The client may now leave its body out, or send it: nobody can tell where a next request begins.
             self.persist = False
@@ -403,16 +246,7 @@ class Relay:
         if not self.persist:
             downstream.finish(self, now)
 
-    # Back-pressure, from either connection.
-
-    def hold_downstream(self) -> None:
-        """Stop reading the request: the upstream does not take it."""
-        self._downstream.gate.hold(PEER_FULL)
-
-    def release_downstream(self) -> None:
-        """Read the request again."""
-        self._downstream.gate.release(PEER_FULL)
-        self._downstream.deadline = clock() + self._request_timeout()
+    # Back-pressure.
 
     def hold_upstream(self) -> None:
         """Stop reading the response: the client does not take it."""
@@ -465,33 +299,6 @@ class Relay:
             if connection is not None and upstream is not None:
                 upstream.note_failure(connection.target, ErrorKind.UPSTREAM_TIMEOUT, detail)
             self.fail(ErrorKind.UPSTREAM_TIMEOUT, detail)
-
-    def _request_timeout(self) -> float:
-        """Seconds until the next step of the request: its next piece, or the response's head."""
-        if self.request_complete and self._upstream is not None:
-            return self._upstream.response_timeout
-        return self.limits.body_timeout
-
-    def _replayable(self) -> bool:
-        """Whether all that was sent of the request is at hand and may be sent twice."""
-        return self.method in IDEMPOTENT and (self.framing is NO_BODY or self._replay is not None)
-
-    def _replace(self, stale: bool) -> bool:
-        """Whether to send the request once more because its connection had idled, and was dead already.
-
-        That is no retry: the upstream never saw the request, as far as anybody can tell.
-        """
-        if not stale or self.replaced:
-            return False
-        self.replaced = 1
-        self.exchange.retries += 1
-        return True
-
-    def _await_connection(self, upstream: "Upstream", now: float) -> None:
-        """Bound the wait, and read no more of the request while there is nothing to write it to."""
-        self._downstream.deadline = now + upstream.response_timeout
-        if self.framing is not NO_BODY and not self.request_complete:
-            self._downstream.gate.hold(NOT_CONNECTED)
 
     def _leave_upstream(self, *, by_client: bool) -> None:
         connection, upstream = self._connection, self._upstream

@@ -14,6 +14,7 @@ from aiohttp.typedefs import Middleware
 
 from proxy.config.addresses import Address
 from proxy.config.names import split_authority
+from proxy.message.error import ErrorKind
 
 OPEN_PATHS = frozenset({"/metrics", "/healthz", "/readyz"})
 
@@ -35,6 +36,8 @@ def make_guard(address: Address, get_token: Callable[[], str | None]) -> Middlew
             return refused
         try:
             return await handler(request)
+        except web.HTTPRequestEntityTooLarge as answer:
+            return error(answer.status, ErrorKind.BODY_TOO_LARGE, answer.text or answer.reason)
         except web.HTTPException as answer:
             return _as_error(answer)
 

@@ -153,7 +153,8 @@ async def test_explain_refuses_what_is_no_question(admin: Client, body: object, 
 
 async def test_explain_refuses_a_body_that_is_too_large(admin: Client) -> None:
     status, answer = await _explain(admin, {"url": "http://h/" + "x" * 70000})
-    assert (status, answer["error"]) == (413, "request_entity_too_large")
+    assert (status, answer["error"], answer["status"]) == (413, "body_too_large", 413)
+    assert "65536" in answer["detail"]
 
 
 async def test_what_is_not_there_is_said_as_every_error_is(admin: Client) -> None:

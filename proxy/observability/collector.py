@@ -15,6 +15,7 @@ from multidict import CIMultiDict
 
 from proxy import __version__
 from proxy.observability.otlp import read_rejected
+from proxy.resolving.aiohttp_resolver import AiohttpResolver
 
 #: How long one request may take, seconds.
 REQUEST_SECONDS = 10.0
@@ -65,7 +66,7 @@ class Collector:
         """Send a request, compressed already; return what became of it."""
         if self._session is None:
             self._session = ClientSession(
-                connector=TCPConnector(limit=1),
+                connector=TCPConnector(limit=1, resolver=AiohttpResolver()),
                 timeout=ClientTimeout(total=REQUEST_SECONDS),
                 cookie_jar=DummyCookieJar(),
                 # Answers are short: what one could unpack to is not worth knowing.

@@ -5,61 +5,88 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar, cast
 
-from aiohappyeyeballs import AddrInfoType, start_connection
+from aiohappyeyeballs import start_connection
 
 from proxy.config.addresses import Scheme, Target, TcpAddress, UnixAddress
+from proxy.resolving.resolver import Resolver, numeric
 from proxy.server.transport import WireProtocol, factory_of
 
-#: How long an address is tried before the next one is tried beside it, seconds (RFC 8305, section 8).
-ATTEMPT_DELAY = 0.25
+#: How long an address is tried before the next one is tried beside it, and at least: seconds, RFC 8305, 8.
+_ATTEMPT_DELAY, _LEAST_DELAY = 0.25, 0.01
+#: How long a unix socket whose queue is full is left alone before it is tried again, seconds.
+_FULL_PAUSE = 0.01
 
 P = TypeVar("P", bound=WireProtocol)
 
 
-async def open_connection(
-    target: Target, make: Callable[[], P], *, tls: ssl.SSLContext | None, server_name: str | None
-) -> P:
-    """Return the protocol of a new connection; ``tls`` is used for https targets.
+class Connector:
+    """Makes connections to the targets of one upstream. ``patience``: how long each may take, seconds."""
 
-    Raises:
-        OSError: the name does not resolve, no address accepts, or TLS fails.
-    """
-    protocol = await _connect(target, factory_of(make), tls, server_name)
-    return cast("P", protocol)
+    __slots__ = ("_patience", "_resolver", "_server_name", "_tls")
+
+    def __init__(self, *, tls: ssl.SSLContext | None, server_name: str | None, patience: float) -> None:
+        """``tls`` is used for https targets, which show a certificate of ``server_name``, or of their own."""
+        self._resolver = Resolver()
+        self._tls = tls
+        self._server_name = server_name
+        self._patience = patience
+
+    async def open(self, target: Target, make: Callable[[], P]) -> P:
+        """Return the protocol of a new connection.
+
+        Raises:
+            OSError: the name does not resolve, no address accepts, TLS fails, or it takes too long.
+        """
+        factory = factory_of(make)
+        async with asyncio.timeout(self._patience):
+            match target.address:
+                case UnixAddress(path):
+                    protocol = await _connect_unix(path, factory)
+                case TcpAddress(host, port):
+                    protocol = await self._connect(host, port, target.scheme, factory)
+        return cast("P", protocol)
+
+    async def _connect(
+        self, host: str, port: int, scheme: Scheme, factory: Callable[[], asyncio.Protocol]
+    ) -> asyncio.Protocol:
+        loop = asyncio.get_running_loop()
+        secure = scheme is Scheme.HTTPS
+        context, name = (self._tls, self._server_name or host) if secure else (None, None)
+        addresses = [] if is_address(host) else await self._resolver.resolve(host, port)
+        if len(addresses) <= 1:
+            # Nothing to race: the loop connects on its own, for a third of the cost.
+            to = (host, port) if not addresses else numeric(addresses[0])
+            _, protocol = await loop.create_connection(factory, *to, ssl=context, server_hostname=name)
+            return protocol
+        delay = attempt_delay(self._patience, len(addresses))
+        sock = await start_connection(addresses, happy_eyeballs_delay=delay, interleave=1, loop=loop)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _, protocol = await loop.create_connection(factory, sock=sock, ssl=context, server_hostname=name)
+        return protocol
 
 
-async def _connect(
-    target: Target,
-    factory: Callable[[], asyncio.Protocol],
-    tls: ssl.SSLContext | None,
-    server_name: str | None,
-) -> asyncio.Protocol:
+async def _connect_unix(path: str, factory: Callable[[], asyncio.Protocol]) -> asyncio.Protocol:
     loop = asyncio.get_running_loop()
-    match target.address:
-        case UnixAddress(path):
+    while True:
+        try:
             _, protocol = await loop.create_unix_connection(factory, path)
-            return protocol
-        case TcpAddress(host, port):
-            secure = target.scheme is Scheme.HTTPS
-            context, name = (tls, server_name or host) if secure else (None, None)
-            addresses = [] if _is_address(host) else await _resolve(host, port, loop)
-            if len(addresses) <= 1:
-                # Nothing to race: the loop connects on its own, for a third of the cost.
-                to = (host, port) if not addresses else _numeric(addresses[0])
-                _, protocol = await loop.create_connection(factory, *to, ssl=context, server_hostname=name)
-                return protocol
-            sock = await start_connection(
-                addresses, happy_eyeballs_delay=ATTEMPT_DELAY, interleave=1, loop=loop
-            )
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _, protocol = await loop.create_connection(factory, sock=sock, ssl=context, server_hostname=name)
+        except BlockingIOError:
+            # Its queue is full. Over TCP the system waits and tries again.
+            await asyncio.sleep(_FULL_PAUSE)
+        else:
             return protocol
 
 
-def _is_address(host: str) -> bool:
+def attempt_delay(patience: float, addresses: int) -> float:
+    """Return for how many seconds one of so many addresses is tried alone: the last has its time too."""
+    return max(_LEAST_DELAY, min(_ATTEMPT_DELAY, patience / addresses))
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an address, of either family."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host)
@@ -67,16 +94,6 @@ def _is_address(host: str) -> bool:
             continue
         return True
     return False
-
-
-def _numeric(address: AddrInfoType) -> tuple[str, int]:
-    """Return the host, with the scope of an IPv6 address, and the port."""
-    host, _ = socket.getnameinfo(address[4], socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
-    return host, address[4][1]
-
-
-async def _resolve(host: str, port: int, loop: asyncio.AbstractEventLoop) -> Sequence[AddrInfoType]:
-    return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 def describe(error: OSError) -> str:

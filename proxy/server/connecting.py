@@ -3,13 +3,11 @@
 By itself, for it is not compiled: mypyc's coroutines pass exceptions on in a way that Python is to lose.
 """
 
-import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from proxy.message.error import ErrorKind
 from proxy.server.clock import clock
-from proxy.server.connect import open_connection
 from proxy.server.connect_failure import ConnectFailure
 
 if TYPE_CHECKING:
@@ -57,15 +55,8 @@ async def connect_spare(upstream: "Upstream", target: "TargetPool") -> None:
 
 
 async def _open_connection(upstream: "Upstream", target: "TargetPool") -> "UpstreamConnection":
-    settings = upstream.settings
     target.connecting += 1
     try:
-        async with asyncio.timeout(settings.timeouts.connect):
-            return await open_connection(
-                target.address,
-                lambda: upstream.make_connection(target),
-                tls=upstream.tls,
-                server_name=settings.tls.server_name,
-            )
+        return await upstream.connector.open(target.address, lambda: upstream.make_connection(target))
     finally:
         target.connecting -= 1

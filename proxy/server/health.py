@@ -15,7 +15,7 @@ from proxy import __version__
 from proxy.config.addresses import Scheme, Target, UnixAddress
 from proxy.config.upstream import PRESERVE, TARGET, HealthCheck, Upstream
 from proxy.server.clock import clock
-from proxy.server.connect import describe
+from proxy.server.connect import attempt_delay, describe
 from proxy.server.tls import upstream_context
 
 if TYPE_CHECKING:
@@ -151,12 +151,20 @@ class _Check:
             UnixConnector,
         )
 
+        from proxy.resolving.aiohttp_resolver import AiohttpResolver
+
         target, settings = self._target, self._settings
         connector: BaseConnector
         if isinstance(target.address, UnixAddress):
             connector = UnixConnector(target.address.path, force_close=True)
         else:
-            connector = TCPConnector(force_close=True, use_dns_cache=False, ssl=self._tls or True)
+            connector = TCPConnector(
+                force_close=True,
+                use_dns_cache=False,
+                resolver=AiohttpResolver(),
+                ssl=self._tls or True,
+                happy_eyeballs_delay=attempt_delay(self._check.timeout, 2),
+            )
         host = target.authority if settings.host in (PRESERVE, TARGET) else settings.host
         return ClientSession(
             connector=connector,

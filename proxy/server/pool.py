@@ -12,6 +12,7 @@ from proxy.message.error import ErrorKind
 from proxy.message.lines import encode_lines, parse_fields
 from proxy.server.balance import make_balance
 from proxy.server.clock import clock
+from proxy.server.connect import Connector
 from proxy.server.connecting import connect_for, connect_spare
 from proxy.server.failure_log import FailureLog
 from proxy.server.rotation import Rotation
@@ -48,13 +49,13 @@ class Upstream:
         "_usable",
         "changes_host",
         "closed",
+        "connector",
         "idle_timeout",
         "name",
         "on_wait",
         "response_timeout",
         "retries",
         "settings",
-        "tls",
     )
 
     def __init__(
@@ -70,7 +71,9 @@ class Upstream:
         self.name = name
         self.settings = settings
         self._head_bytes = head_bytes
-        self.tls = tls
+        self.connector = Connector(
+            tls=tls, server_name=settings.tls.server_name, patience=settings.timeouts.connect
+        )
         self.changes_host = settings.host != PRESERVE
         self._host = None if settings.host in (PRESERVE, TARGET) else settings.host.encode("ascii")
         self.response_timeout = settings.timeouts.response

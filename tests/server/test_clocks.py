@@ -4,13 +4,13 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
 from proxy.exchange import Exchange
 from proxy.record import ExchangeRecord
-from proxy.server.connect import open_connection
+from proxy.server.connect import Connector
 from proxy.server.data_plane import DataPlane
 from proxy.server.downstream import DownstreamConnection
 
@@ -166,11 +166,13 @@ async def test_connecting_is_a_wait_and_not_the_proxys_time(
     waits: list[tuple[str, str, float]] = []
     wire.plane.upstreams["default"].on_wait = lambda *wait: waits.append(wait)
 
-    async def connect_slowly(*arguments: object, **named: object) -> object:
-        clock.pass_()
-        return await open_connection(*arguments, **named)  # type: ignore[arg-type]
+    connect = Connector.open
 
-    monkeypatch.setattr("proxy.server.connecting.open_connection", connect_slowly)
+    async def connect_slowly(*arguments: Any) -> object:
+        clock.pass_()
+        return await connect(*arguments)
+
+    monkeypatch.setattr(Connector, "open", connect_slowly)
     client = await wire.connect()
     upstream, _ = await wire.forward(client, GET)
     await upstream.send(OK)

@@ -1,13 +1,16 @@
 """Opening connections: names resolved each time, addresses raced, no wait without an end."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from aiohappyeyeballs import AddrInfoType
 
-from proxy.server import connect
+from proxy.resolving.resolver import Resolver
 from tests.server.conftest import GET, Start, StartTarget
 
 
@@ -40,11 +43,11 @@ async def test_a_name_is_resolved_for_each_connection(
     before, after = start_target("before"), start_target("after")
     places = [place(before.url), place(after.url)]
 
-    async def resolve(host: str, port: int, loop: object) -> Sequence[AddrInfoType]:
+    async def resolve(_: Resolver, host: str, port: int) -> Sequence[AddrInfoType]:
         assert (host, port) == ("moving.test", 80)
         return [places.pop(0)]
 
-    monkeypatch.setattr(connect, "_resolve", resolve)
+    monkeypatch.setattr(Resolver, "resolve", resolve)
     wire = await start(upstream="pool: {max_idle: 0}", targets=["http://moving.test"])
     client = await wire.connect()
     assert [(await client.ask(GET))[1] for _ in range(2)] == [b"before", b"after"]
@@ -65,8 +68,26 @@ async def test_another_address_of_a_name_is_tried(
     async def resolve(*_: object) -> Sequence[AddrInfoType]:
         return [place(f"http://127.0.0.1:{bad}"), place(other.url)]
 
-    monkeypatch.setattr(connect, "_resolve", resolve)
+    monkeypatch.setattr(Resolver, "resolve", resolve)
     wire = await start(targets=["http://two.test"])
+    assert (await (await wire.connect()).ask(GET))[1] == b"other"
+
+
+@pytest.mark.parametrize("patience", ["50ms", "200ms"])
+async def test_the_last_address_has_its_time_within_any_timeout(
+    start: Start,
+    start_target: StartTarget,
+    monkeypatch: pytest.MonkeyPatch,
+    silent_port: int,
+    patience: str,
+) -> None:
+    other = start_target("other")
+
+    async def resolve(*_: object) -> Sequence[AddrInfoType]:
+        return [place(f"http://127.0.0.1:{silent_port}"), place(other.url)]
+
+    monkeypatch.setattr(Resolver, "resolve", resolve)
+    wire = await start(upstream=f"timeouts: {{connect: {patience}}}", targets=["http://two.test"])
     assert (await (await wire.connect()).ask(GET))[1] == b"other"
 
 
@@ -83,10 +104,33 @@ async def test_ipv6_and_ipv4_take_turns(
     async def resolve(*_: object) -> Sequence[AddrInfoType]:
         return [six] * 20 + [place(other.url)]
 
-    monkeypatch.setattr(connect, "_resolve", resolve)
+    monkeypatch.setattr(Resolver, "resolve", resolve)
     # Twenty addresses in a row would take longer than this.
     wire = await start(upstream="timeouts: {connect: 4s}", targets=["http://two.test"])
     assert (await (await wire.connect()).ask(GET))[1] == b"other"
+
+
+async def test_the_queue_of_a_unix_socket_is_waited_for(start: Start, tmp_path: Path) -> None:
+    path = str(tmp_path / "upstream.sock")
+    with socket.socket(socket.AF_UNIX) as sock, ExitStack() as stack:
+        sock.bind(path)
+        sock.listen(0)
+        sock.settimeout(20)
+        first = stack.enter_context(socket.socket(socket.AF_UNIX))
+        first.connect(path)
+        wire = await start(targets=[f"unix:{path}"])
+        client = await wire.connect()
+        await client.send(GET)
+        await wire.settled(lambda: wire.plane.in_flight == 1)
+
+        def serve() -> None:
+            for _ in range(2):
+                accepted = stack.enter_context(sock.accept()[0])
+            accepted.recv(65536)
+            accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+        await asyncio.to_thread(serve)
+        assert (await client.answer())[1] == b"ok"
 
 
 async def test_a_target_that_does_not_answer_is_given_up(

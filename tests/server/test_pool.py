@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from proxy.message.error import ErrorKind
-from proxy.server import connecting, pool
-from proxy.server.connect import open_connection
+from proxy.server import pool
+from proxy.server.connect import Connector
 from proxy.server.upstream import UpstreamConnection
 from tests.server.conftest import GET, OK, Peer, Start, StartTarget, Wire
 
@@ -401,7 +401,7 @@ async def test_a_replacement_that_cannot_be_made_fails_nobody(
     other = await wire.connect()
     await other.send(GET)
     await upstream.head()
-    monkeypatch.setattr(connecting, "open_connection", refuse)
+    monkeypatch.setattr(Connector, "open", refuse)
     other.reset()
     await tried.wait()
     monkeypatch.undo()
@@ -479,11 +479,13 @@ async def test_a_connection_made_for_a_client_that_left_may_have_died_too(
 ) -> None:
     gone = asyncio.Event()
 
-    async def open_late(*arguments: Any, **options: Any) -> UpstreamConnection:
-        await gone.wait()
-        return await open_connection(*arguments, **options)
+    open_at_once = Connector.open
 
-    monkeypatch.setattr(connecting, "open_connection", open_late)
+    async def open_late(*arguments: Any) -> UpstreamConnection:
+        await gone.wait()
+        return await open_at_once(*arguments)
+
+    monkeypatch.setattr(Connector, "open", open_late)
     wire = await start(upstream="retries: 0")
     leaving = await wire.connect()
     await leaving.send(GET)
@@ -665,9 +667,10 @@ async def test_a_connection_beyond_the_most_makes_room_by_an_idle_one(start: Sta
 def lost_at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Have as many connections as the number in the list says be lost before they are used."""
     left = [1]
+    open_and_keep = Connector.open
 
-    async def open_and_lose(*arguments: Any, **options: Any) -> UpstreamConnection:
-        connection: UpstreamConnection = await open_connection(*arguments, **options)
+    async def open_and_lose(*arguments: Any) -> UpstreamConnection:
+        connection: UpstreamConnection = await open_and_keep(*arguments)
         if left[0]:
             left[0] -= 1
             connection.transport.abort()
@@ -675,7 +678,7 @@ def lost_at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             await asyncio.sleep(0)
         return connection
 
-    monkeypatch.setattr(connecting, "open_connection", open_and_lose)
+    monkeypatch.setattr(Connector, "open", open_and_lose)
     return left
 
 

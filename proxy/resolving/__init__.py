@@ -1,0 +1,1 @@
+"""Looking names up, for whatever connects: requests, health checks, spans."""

@@ -6,13 +6,19 @@ give the field lines to send to the client; ``fail`` makes an error of our own; 
 record of the exchange, on every path.
 """
 
-import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
 from proxy.client import Client
-from proxy.message.error import RETRIABLE, RETRY_AFTER_SECONDS, STATUS, ErrorKind, RefusedMessage
+from proxy.message.error import (
+    RETRIABLE,
+    RETRY_AFTER_SECONDS,
+    STATUS,
+    ErrorKind,
+    RefusedMessage,
+    encode_error,
+)
 from proxy.message.forwarding import (
     FORWARDED_FIELDS,
     HOP_BY_HOP,
@@ -170,13 +176,12 @@ class Exchange(ExchangeRecord):
         self.error = kind
         if not self.target:
             self.header_bytes = 0  # none of them was sent
-        body = {"error": kind, "status": status, "detail": detail, "trace_id": self.trace_id}
         fields: list[Field] = [(b"Content-Type", b"application/json")]
         if kind in RETRIABLE:
             fields.append((b"Retry-After", b"%d" % RETRY_AFTER_SECONDS))
         if self._head is not None:
             fields = parse_fields(self._amend(self._head, encode_lines(fields)))
-        return Respond(status, fields, json.dumps(body).encode() + b"\n")
+        return Respond(status, fields, encode_error(kind, detail, self.trace_id))
 
     def close(self, duration: float) -> ExchangeRecord:
         """Return the record of the exchange, which took so many seconds."""

@@ -1,5 +1,6 @@
 """The errors that clients see, by kind, and the exception that refuses a message."""
 
+import json
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
@@ -59,6 +60,12 @@ CLOSING: Final = frozenset(
         ErrorKind.DRAINING,
     }
 )
+
+
+def encode_error(kind: ErrorKind, detail: str, trace_id: str | None) -> bytes:
+    """Return the body of an answer that tells of an error of our own."""
+    body = {"error": kind, "status": STATUS[kind], "detail": detail, "trace_id": trace_id}
+    return json.dumps(body).encode() + b"\n"
 
 
 class RefusedMessage(ValueError):

@@ -1,4 +1,4 @@
-"""What operators are told of TLS handshakes that fail; clients see no more than the end of them."""
+"""What operators are told of TLS handshakes that fail; clients see an alert, which is not as many words."""
 
 import logging
 import socket
@@ -8,15 +8,14 @@ from typing import Any
 
 from proxy.config.addresses import TcpAddress
 from proxy.repeats import Repeats
+from proxy.server.alerts import PLAIN_HTTP
 
 _LOG = logging.getLogger(__name__)
 
 _DISTRUSTED = "it does not accept the certificate that it was shown"
-_PLAIN = "it speaks plain HTTP"
 #: Words for the reasons of OpenSSL that are met most.
 _WORDS: Mapping[str, str] = {
-    "HTTP_REQUEST": _PLAIN,
-    "HTTPS_PROXY_REQUEST": _PLAIN,
+    **dict.fromkeys(PLAIN_HTTP, "it speaks plain HTTP"),
     "NO_SHARED_CIPHER": "it offers no cipher that is taken here",
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it shows no certificate",
     "SSLV3_ALERT_BAD_CERTIFICATE": _DISTRUSTED,

@@ -8,6 +8,7 @@ from pathlib import Path
 from proxy.config.addresses import Scheme
 from proxy.config.listen import ClientAuth, ListenTls
 from proxy.config.upstream import Upstream, UpstreamTls
+from proxy.server.alerts import AlertingContext
 
 
 def read_files(settings: ListenTls | UpstreamTls | None) -> bytes:
@@ -52,6 +53,7 @@ def upstream_context(settings: Upstream) -> ssl.SSLContext | None:
 def listener_context(settings: ListenTls) -> ssl.SSLContext:
     """Return how clients are spoken to where TLS ends at the listener."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    AlertingContext.convert(context)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])

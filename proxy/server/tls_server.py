@@ -11,6 +11,9 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from proxy.server.alerts import PLAIN_HTTP, Refusal
+from proxy.server.downstream import LINGER_SECONDS
+from proxy.server.farewell import answer_plain_http, say_farewell
 from proxy.server.handshake_log import HandshakeLog, peer_name
 
 if TYPE_CHECKING:
@@ -97,6 +100,8 @@ class TlsServer:
 
         peer = peer_name(sock)
         patience = self._plane.limits.header_timeout
+        deadline = self._loop.time() + patience
+        refusal = Refusal.expect(sock)
         try:
             await self._loop.connect_accepted_socket(
                 lambda: _Handshake(begin), sock, ssl=self._tls, ssl_handshake_timeout=patience
@@ -104,6 +109,18 @@ class TlsServer:
         except OSError as error:
             # A client that speaks no TLS, shows no certificate that we take, or leaves, is no fault of ours.
             self._failures.tell(peer, error, patience)
+            await self._dismiss(refusal, error, deadline)
+        finally:
+            refusal.close()
+
+    async def _dismiss(self, refusal: Refusal, error: OSError, deadline: float) -> None:
+        """Tell the client why, in the words of what it speaks; it counts as a connection until then."""
+        words = refusal.alert
+        if getattr(error, "reason", None) in PLAIN_HTTP:
+            words = answer_plain_http(self._plane.http_date())
+        if words and refusal.connection is not None:
+            until = min(deadline, self._loop.time() + LINGER_SECONDS)
+            await say_farewell(refusal.connection, words, until)
 
 
 class _Handshake(asyncio.Protocol):

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 import uvloop
@@ -22,6 +24,9 @@ from proxy.server.listeners import Listener, bind
 from proxy.server.pool import Upstream
 from proxy.server.tls import listener_context, upstream_context
 from proxy.tracecontext.ids import IdSource
+
+if TYPE_CHECKING:
+    from tests.conftest import Certificates
 
 #: What is not there after so long will not come; a guard, on which no result depends.
 PATIENCE = 10.0
@@ -367,6 +372,39 @@ def split_line(line: bytes) -> tuple[bytes, bytes]:
     """Return a field as written, but for the one space that most lines have behind the colon."""
     name, _, value = line.partition(b":")
     return name, value.removeprefix(b" ")
+
+
+def listen_on(certificates: "Certificates", shown: str = "here", **more: str) -> str:
+    """Return a listener's config, with a certificate of ours."""
+    tls = {"cert": str(certificates.cert(shown)), "key": str(certificates.key(shown)), **more}
+    return f"{{address: '127.0.0.1:0', tls: {tls}}}"
+
+
+def trusting(
+    certificates: "Certificates",
+    version: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
+    show: str | None = None,
+) -> ssl.SSLContext:
+    """Return a client's context, with a certificate to show or none."""
+    context = ssl.create_default_context(cafile=certificates.cert("ca"))
+    context.maximum_version = version
+    if show is not None:
+        context.load_cert_chain(certificates.cert(show), certificates.key(show))
+    return context
+
+
+async def run(*command: str) -> tuple[int, str]:
+    """Return status and output, both streams together, of a command without input."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    async with asyncio.timeout(PATIENCE):
+        output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode(errors="replace")
 
 
 def _listen(address: str | tuple[str, int]) -> socket.socket:

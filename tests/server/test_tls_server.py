@@ -15,7 +15,7 @@ import pytest
 
 from proxy.repeats import QUIET_SECONDS
 from proxy.server import tls_server
-from tests.server.conftest import GET, OK, PATIENCE, Peer, Start, Wire
+from tests.server.conftest import GET, OK, PATIENCE, Peer, Start, Wire, listen_on, run, trusting
 
 if TYPE_CHECKING:
     from tests.conftest import Certificates
@@ -26,25 +26,6 @@ VERSIONS = [
     pytest.param(ssl.TLSVersion.TLSv1_2, id="1.2"),
     pytest.param(ssl.TLSVersion.TLSv1_3, id="1.3"),
 ]
-
-
-def listen_on(certificates: "Certificates", shown: str = "here", **more: str) -> str:
-    """Return a listener's config, with a certificate of ours."""
-    tls = {"cert": str(certificates.cert(shown)), "key": str(certificates.key(shown)), **more}
-    return f"{{address: '127.0.0.1:0', tls: {tls}}}"
-
-
-def trusting(
-    certificates: "Certificates",
-    version: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
-    show: str | None = None,
-) -> ssl.SSLContext:
-    """Return a client's context, with a certificate to show or none."""
-    context = ssl.create_default_context(cafile=certificates.cert("ca"))
-    context.maximum_version = version
-    if show is not None:
-        context.load_cert_chain(certificates.cert(show), certificates.key(show))
-    return context
 
 
 async def ask(
@@ -61,20 +42,6 @@ async def ask(
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
-
-
-async def run(*command: str) -> tuple[int, str]:
-    """Return status and output, both streams together, of a command without input."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    async with asyncio.timeout(PATIENCE):
-        output, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode(errors="replace")
 
 
 async def shake_hands(wire: Wire, *options: str) -> tuple[int, str]:
@@ -335,6 +302,7 @@ async def test_what_is_no_tls_is_cut_off(
     if data.startswith(b"\x80"):
         client.end()
     await client.gone()
+    client.close()
     await wire.settled(lambda: not wire.plane.handshakes)
     assert not wire.records
     (told,) = caplog.messages
@@ -355,6 +323,7 @@ async def test_failed_handshakes_are_told_once_a_minute_and_counted(
         client = await wire.connect()
         await client.send(GET)
         await client.gone()
+        client.close()
         await wire.settled(lambda: not wire.plane.handshakes)
 
     for _ in range(3):

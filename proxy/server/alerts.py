@@ -2,91 +2,89 @@
 
 They send what a step of the handshake wrote once it is done, not when it raises, and close (asyncio:
 https://github.com/python/cpython/issues/98078; uvloop alike). So a TLS context of this module takes the
-alert, and a second handle of the connection, before the error gets that far.
+alert, and a second handle of the connection, before the error gets that far, and has it carry both.
 """
 
 import contextlib
 import socket
 import ssl
 from contextvars import ContextVar
-from typing import Final, cast
+from typing import Final
 
 #: The reasons of OpenSSL for plain HTTP, the second for CONNECT.
 PLAIN_HTTP: Final = frozenset({"HTTP_REQUEST", "HTTPS_PROXY_REQUEST"})
 #: How much is looked at to tell a request line from what else is no TLS.
 _REQUEST_LINE: Final = 4096
+#: These are no failures: the next step waits for the client.
+_AGAIN: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+#: Whose handshake a task begins. Loops keep its context for ``connection_made``, where the handshake begins,
+#: though not for what comes later.
+_ACCEPTED: ContextVar[socket.socket | None] = ContextVar("accepted", default=None)
 
 
 class Refusal:
-    """One handshake, should it fail: the ``alert`` and the ``connection`` that it is to be sent on.
+    """The ``alert`` of a handshake that failed, empty for plain HTTP, and the ``connection`` for it."""
 
-    The connection is None while the handshake did not fail, and where there is no file for it.
-    """
+    __slots__ = ("alert", "connection")
 
-    __slots__ = ("_accepted", "_incoming", "_outgoing", "alert", "connection")
+    def __init__(self, alert: bytes, connection: socket.socket) -> None:
+        self.alert = alert
+        self.connection = connection
 
-    def __init__(self, accepted: socket.socket) -> None:
-        self._accepted: socket.socket | None = accepted
-        self._incoming: ssl.MemoryBIO | None = None
-        self._outgoing: ssl.MemoryBIO | None = None
-        self.alert = b""
-        self.connection: socket.socket | None = None
-
-    @classmethod
-    def expect(cls, accepted: socket.socket) -> "Refusal":
-        """Return what the handshake that this task is about to begin may lead to."""
-        refusal = cls(accepted)
-        _EXPECTED.set(refusal)
+    @staticmethod
+    def of(error: OSError) -> "Refusal | None":
+        """Return the refusal that the error of a handshake carries, where there is something to tell."""
+        refusal: Refusal | None = error.__dict__.get(_CARRIED)
         return refusal
 
-    def begin(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> None:
-        """Know what the handshake reads and writes."""
-        self._incoming = incoming
-        self._outgoing = outgoing
-
-    def note(self, error: ssl.SSLError) -> None:
-        """Keep what the handshake that just failed left, before its connection is closed."""
-        incoming, outgoing, accepted = self._incoming, self._outgoing, self._accepted
-        if incoming is None or outgoing is None or accepted is None:
-            return
-        self.alert = outgoing.read()
-        if error.reason == "WRONG_VERSION_NUMBER" and b" HTTP/" in incoming.read(_REQUEST_LINE):
-            error.reason = "HTTP_REQUEST"  # OpenSSL knows no more than four methods by name
-        with contextlib.suppress(OSError):
-            self.connection = accepted.dup()
-
-    def close(self) -> None:
-        """Keep nothing: the loop holds on to this as long as the connection lasts."""
-        if self.connection is not None:
-            self.connection.close()
-        self._accepted = self._incoming = self._outgoing = self.connection = None
+    def __del__(self) -> None:
+        """Close the connection, should the error have found nobody: who waited for it was cancelled."""
+        self.connection.close()
 
 
-#: Set in the task of a handshake. Loops keep its context for ``connection_made``, where the handshake
-#: begins, but need not for what comes later.
-_EXPECTED: ContextVar[Refusal | None] = ContextVar("expected", default=None)
+_CARRIED: Final = "refusal"
+
+
+def begin_handshake(accepted: socket.socket) -> None:
+    """Say whose handshake this task is about to begin, so that its error can carry a refusal."""
+    _ACCEPTED.set(accepted)
 
 
 class _Handshake(ssl.SSLObject):
-    """Notes its failure."""
+    """Has its error carry what there is to tell the client."""
 
-    __slots__ = ("refusal",)
-    refusal: Refusal | None
+    __slots__ = ("facts",)
+    #: What it reads, what it writes and the client's socket, until its end.
+    facts: tuple[ssl.MemoryBIO, ssl.MemoryBIO, socket.socket] | None
 
     def do_handshake(self) -> None:
         """Take the next step."""
         try:
             super().do_handshake()
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        except _AGAIN:
             raise
         except ssl.SSLError as error:
-            if self.refusal is not None:
-                self.refusal.note(error)
+            facts, self.facts = self.facts, None
+            if facts is not None:
+                _add_refusal(error, *facts)
             raise
+        self.facts = None
+
+
+def _add_refusal(
+    error: ssl.SSLError, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, accepted: socket.socket
+) -> None:
+    if error.reason == "WRONG_VERSION_NUMBER" and b" HTTP/" in incoming.read(_REQUEST_LINE):
+        error.reason = "HTTP_REQUEST"  # OpenSSL knows no more than four methods by name
+    alert = outgoing.read()
+    if alert or error.reason in PLAIN_HTTP:
+        # Where there is no file for it, the client sees the end alone.
+        with contextlib.suppress(OSError):
+            error.__dict__[_CARRIED] = Refusal(alert, accepted.dup())
 
 
 class AlertingContext(ssl.SSLContext):
-    """Lets the refusal that a task expects have what its handshake leaves."""
+    """Has the errors of handshakes that were announced (``begin_handshake``) carry a refusal."""
 
     sslobject_class = _Handshake
 
@@ -104,10 +102,8 @@ class AlertingContext(ssl.SSLContext):
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
         """Begin a handshake."""
-        handshake = cast(
-            "_Handshake", super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
-        )
-        refusal = handshake.refusal = _EXPECTED.get()
-        if refusal is not None:
-            refusal.begin(incoming, outgoing)
+        handshake = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        assert isinstance(handshake, _Handshake)
+        accepted = _ACCEPTED.get()
+        handshake.facts = None if accepted is None else (incoming, outgoing, accepted)
         return handshake

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from proxy.server.alerts import PLAIN_HTTP, Refusal
+from proxy.server.alerts import PLAIN_HTTP, Refusal, begin_handshake
 from proxy.server.downstream import LINGER_SECONDS
 from proxy.server.farewell import answer_plain_http, say_farewell
 from proxy.server.handshake_log import HandshakeLog, peer_name
@@ -101,7 +101,7 @@ class TlsServer:
         peer = peer_name(sock)
         patience = self._plane.limits.header_timeout
         deadline = self._loop.time() + patience
-        refusal = Refusal.expect(sock)
+        begin_handshake(sock)
         try:
             await self._loop.connect_accepted_socket(
                 lambda: _Handshake(begin), sock, ssl=self._tls, ssl_handshake_timeout=patience
@@ -109,18 +109,17 @@ class TlsServer:
         except OSError as error:
             # A client that speaks no TLS, shows no certificate that we take, or leaves, is no fault of ours.
             self._failures.tell(peer, error, patience)
-            await self._dismiss(refusal, error, deadline)
-        finally:
-            refusal.close()
+            refusal = Refusal.of(error)
+            if refusal is not None:
+                await self._dismiss(refusal, error, deadline)
 
     async def _dismiss(self, refusal: Refusal, error: OSError, deadline: float) -> None:
-        """Tell the client why, in the words of what it speaks; it counts as a connection until then."""
+        """Tell the client why, in the words of what it speaks; it counts as a connection until it is gone."""
         words = refusal.alert
         if getattr(error, "reason", None) in PLAIN_HTTP:
             words = answer_plain_http(self._plane.http_date())
-        if words and refusal.connection is not None:
-            until = min(deadline, self._loop.time() + LINGER_SECONDS)
-            await say_farewell(refusal.connection, words, until)
+        with refusal.connection as connection:
+            await say_farewell(connection, words, min(deadline, self._loop.time() + LINGER_SECONDS))
 
 
 class _Handshake(asyncio.Protocol):

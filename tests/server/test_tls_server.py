@@ -73,6 +73,16 @@ async def test_alpn_settles_on_http_1_1(start: Start, certificates: "Certificate
 
 
 @pytest.mark.peer
+async def test_without_http_1_1_in_the_offer_nothing_is_agreed_on(
+    start: Start, certificates: "Certificates"
+) -> None:
+    wire = await start(listen=listen_on(certificates))
+    status, said = await shake_hands(wire, "-alpn", "h2")
+    assert status == 0
+    assert "No ALPN negotiated\n" in said
+
+
+@pytest.mark.peer
 @pytest.mark.parametrize(
     ("option", "agreed"),
     [("-tls1_3", "TLSv1.3"), ("-tls1_2", "TLSv1.2"), ("-tls1_1", None), ("-tls1", None)],

@@ -9,6 +9,7 @@ import urllib.request
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +25,9 @@ from tests.app.conftest import (
     unix_connection,
 )
 from tests.app.load import Load
+
+if TYPE_CHECKING:
+    from tests.conftest import Certificates
 
 TWO = "workers: 2\n"
 NONE_SAMPLED = "tracing: {rules: [{name: api, match: /api/, sample_rate: 0}]}\n"
@@ -205,6 +209,22 @@ def test_a_reload_reaches_every_worker(start: Start, upstream: Upstream) -> None
     for _ in range(6):
         assert "traceparent" in proxy.get("/api/")[1]
     assert not accepts(more)
+
+
+def test_every_worker_tells_clients_why_it_refuses_them(
+    start: Start, upstream: Upstream, certificates: "Certificates"
+) -> None:
+    tls = f"{{cert: '{certificates.cert('here')}', key: '{certificates.key('here')}'}}"
+    proxy = start(config_of(upstream, f"{{address: '127.0.0.1:0', tls: {tls}}}", TWO))
+    for data, told in (
+        (b"\x16\x03\x01\xff\xff", b"\x15\x03\x03"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 400 "),
+    ):
+        for _ in range(6):
+            with socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as client:
+                client.sendall(data)
+                assert client.recv(65536).startswith(told)
+    assert proxy.end() == 0
 
 
 def test_the_supervisor_checks_the_health_of_targets_for_all(start: Start, upstream: Upstream) -> None:

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import urllib.request
 from contextlib import ExitStack, closing
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,8 +90,11 @@ def test_a_listener_with_tls_speaks_it(start: Start, upstream: Upstream, tmp_pat
         assert connection.sock.version() in ("TLSv1.2", "TLSv1.3")
     with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=20)) as plain:
         plain.request("GET", "/")
-        with pytest.raises((ConnectionError, HTTPException)):
-            plain.getresponse()
+        refused = plain.getresponse()
+        assert (refused.status, json.load(refused)["error"]) == (400, "bad_request")
+    counted = proxy.metrics()
+    assert sum(count for (name, _), count in counted.items() if name == "traceward_requests_total") == 1
+    assert not any(name == "traceward_rejected_requests_total" for name, _ in counted)
 
 
 def test_a_socket_file_that_nobody_listens_on_is_replaced(

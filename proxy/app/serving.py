@@ -20,6 +20,7 @@ from proxy.observability.observers import Observers, origin_of
 from proxy.policy.sampling import TraceLimit, TraceLimiter
 from proxy.record import ExchangeRecord
 from proxy.server.data_plane import Crowd, DataPlane
+from proxy.server.downstream import DRAIN_GRACE_SECONDS
 from proxy.server.limits import Limits
 from proxy.server.listener_set import Key, ListenerSet, PreparedListeners
 from proxy.server.listeners import Listener, bind
@@ -181,6 +182,7 @@ class Serving:
         async with self._changing:
             await self._listeners.drain(plane)
         plane.drain()
+        asyncio.get_running_loop().call_later(DRAIN_GRACE_SECONDS, plane.end_silent_handshakes)
         deadline = time.monotonic() + self._drain_timeout
         # Connections end by themselves; an event would have to be set on the path of every request.
         while (plane.connections or plane.handshakes) and time.monotonic() < deadline:  # noqa: ASYNC110

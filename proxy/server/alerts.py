@@ -5,6 +5,7 @@ https://github.com/python/cpython/issues/98078; uvloop alike). So a TLS context 
 alert, and a second handle of the connection, before the error gets that far, and has it carry both.
 """
 
+import asyncio
 import contextlib
 import socket
 import ssl
@@ -17,9 +18,24 @@ PLAIN_HTTP: Final = frozenset({"HTTP_REQUEST", "HTTPS_PROXY_REQUEST"})
 _REQUEST_LINE: Final = 4096
 #: These are no failures: the next step waits for the client.
 _AGAIN: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
-#: Whose handshake a task begins. Loops keep its context for ``connection_made``, where the handshake begins,
+#: The handshake that a task begins. Loops keep its context for ``connection_made``, where a handshake begins,
 #: though not for what comes later.
-_ACCEPTED: ContextVar[socket.socket | None] = ContextVar("accepted", default=None)
+_BEGUN: ContextVar["Handshake | None"] = ContextVar("begun", default=None)
+
+
+class Handshake:
+    """A client's, under way in a task; ``spoke`` tells whether anything came from the client."""
+
+    __slots__ = ("accepted", "spoke", "task")
+    task: asyncio.Task[None]
+
+    def __init__(self, accepted: socket.socket) -> None:
+        self.accepted = accepted
+        self.spoke = False
+
+    def begin(self) -> None:
+        """Say that the running task begins it, so that its error can carry a refusal."""
+        _BEGUN.set(self)
 
 
 class Refusal:
@@ -45,20 +61,17 @@ class Refusal:
 _CARRIED: Final = "refusal"
 
 
-def begin_handshake(accepted: socket.socket) -> None:
-    """Say whose handshake this task is about to begin, so that its error can carry a refusal."""
-    _ACCEPTED.set(accepted)
-
-
-class _Handshake(ssl.SSLObject):
-    """Has its error carry what there is to tell the client."""
+class _Telling(ssl.SSLObject):
+    """Has the error of a handshake carry what there is to tell the client."""
 
     __slots__ = ("facts",)
-    #: What it reads, what it writes and the client's socket, until its end.
-    facts: tuple[ssl.MemoryBIO, ssl.MemoryBIO, socket.socket] | None
+    #: What it reads, what it writes and whose it is, until its end.
+    facts: tuple[ssl.MemoryBIO, ssl.MemoryBIO, Handshake] | None
 
     def do_handshake(self) -> None:
         """Take the next step."""
+        if self.facts is not None and self.facts[0].pending:
+            self.facts[2].spoke = True
         try:
             super().do_handshake()
         except _AGAIN:
@@ -72,7 +85,7 @@ class _Handshake(ssl.SSLObject):
 
 
 def _add_refusal(
-    error: ssl.SSLError, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, accepted: socket.socket
+    error: ssl.SSLError, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, handshake: Handshake
 ) -> None:
     if error.reason == "WRONG_VERSION_NUMBER" and b" HTTP/" in incoming.read(_REQUEST_LINE):
         error.reason = "HTTP_REQUEST"  # OpenSSL knows no more than four methods by name
@@ -80,13 +93,13 @@ def _add_refusal(
     if alert or error.reason in PLAIN_HTTP:
         # Where there is no file for it, the client sees the end alone.
         with contextlib.suppress(OSError):
-            error.__dict__[_CARRIED] = Refusal(alert, accepted.dup())
+            error.__dict__[_CARRIED] = Refusal(alert, handshake.accepted.dup())
 
 
 class AlertingContext(ssl.SSLContext):
-    """Has the errors of handshakes that were announced (``begin_handshake``) carry a refusal."""
+    """Has the errors of handshakes that a task said to begin carry a refusal."""
 
-    sslobject_class = _Handshake
+    sslobject_class = _Telling
 
     @classmethod
     def convert(cls, context: ssl.SSLContext) -> None:
@@ -102,8 +115,8 @@ class AlertingContext(ssl.SSLContext):
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
         """Begin a handshake."""
-        handshake = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
-        assert isinstance(handshake, _Handshake)
-        accepted = _ACCEPTED.get()
-        handshake.facts = None if accepted is None else (incoming, outgoing, accepted)
-        return handshake
+        telling = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        assert isinstance(telling, _Telling)
+        handshake = _BEGUN.get()
+        telling.facts = None if handshake is None else (incoming, outgoing, handshake)
+        return telling

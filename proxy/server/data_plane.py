@@ -15,8 +15,7 @@ from proxy.server.pool import Upstream
 from proxy.tracecontext.ids import IdSource
 
 if TYPE_CHECKING:
-    import asyncio
-
+    from proxy.server.alerts import Handshake
     from proxy.server.downstream import DownstreamConnection
     from proxy.server.tunnel import Tunnel
 
@@ -88,7 +87,7 @@ class DataPlane:
         self.observe_lag = observe_lag
         self.wall_clock = time.time
         self.connections: set[Connection] = set()
-        self.handshakes: set[asyncio.Task[None]] = set()  # of TLS; each will be a connection, or fail
+        self.handshakes: set[Handshake] = set()  # of TLS; each will be a connection, or fail
         self.draining = False
         self._crowd = crowd
         self._retired: list[Upstream] = []  # those of earlier configs that still have connections
@@ -163,12 +162,18 @@ class DataPlane:
             if connection.idle:
                 connection.wind_down(now)
 
+    def end_silent_handshakes(self) -> None:
+        """End those of clients who sent nothing yet."""
+        for handshake in self.handshakes:
+            if not handshake.spoke:
+                handshake.task.cancel()
+
     def abort(self) -> None:
         """Cut off every connection."""
         for connection in list(self.connections):
             connection.cut()
         for handshake in self.handshakes:
-            handshake.cancel()
+            handshake.task.cancel()
         for upstream in self.every_upstream():
             upstream.abort()
 

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from proxy.server.alerts import PLAIN_HTTP, Refusal, begin_handshake
+from proxy.server.alerts import PLAIN_HTTP, Handshake, Refusal
 from proxy.server.downstream import LINGER_SECONDS
 from proxy.server.farewell import answer_plain_http, say_farewell
 from proxy.server.handshake_log import HandshakeLog, peer_name
@@ -80,31 +80,31 @@ class TlsServer:
             sock.close()
             return
         sock.setblocking(False)
-        task = self._loop.create_task(self._shake_hands(sock))
-        handshakes.add(task)
-        task.add_done_callback(self._end)
+        handshake = Handshake(sock)
+        handshake.task = self._loop.create_task(self._shake_hands(handshake))
+        handshakes.add(handshake)
+        handshake.task.add_done_callback(lambda _: self._end(handshake))
         plane.count_clients()
 
-    def _end(self, handshake: asyncio.Task[None]) -> None:
+    def _end(self, handshake: Handshake) -> None:
         self._plane.handshakes.discard(handshake)
         self._plane.count_clients()
 
-    async def _shake_hands(self, sock: socket.socket) -> None:
-        task = asyncio.current_task()
-
+    async def _shake_hands(self, handshake: Handshake) -> None:
         def begin(transport: asyncio.BaseTransport) -> asyncio.Protocol:
-            self._plane.handshakes.discard(task)
+            self._plane.handshakes.discard(handshake)
             connection = self._make_connection()
             connection.connection_made(transport)
             return connection
 
+        sock = handshake.accepted
         peer = peer_name(sock)
         patience = self._plane.limits.header_timeout
         deadline = self._loop.time() + patience
-        begin_handshake(sock)
+        handshake.begin()
         try:
             await self._loop.connect_accepted_socket(
-                lambda: _Handshake(begin), sock, ssl=self._tls, ssl_handshake_timeout=patience
+                lambda: _Doorkeeper(begin), sock, ssl=self._tls, ssl_handshake_timeout=patience
             )
         except OSError as error:
             # A client that speaks no TLS, shows no certificate that we take, or leaves, is no fault of ours.
@@ -122,7 +122,7 @@ class TlsServer:
             await say_farewell(connection, words, min(deadline, self._loop.time() + LINGER_SECONDS))
 
 
-class _Handshake(asyncio.Protocol):
+class _Doorkeeper(asyncio.Protocol):
     """Makes way for the connection's protocol when the handshake is done."""
 
     def __init__(self, begin: Callable[[asyncio.BaseTransport], asyncio.Protocol]) -> None:

@@ -373,22 +373,42 @@ def test_a_drain_finishes_what_is_in_flight_and_says_that_it_is_not_ready(
     assert proxy.process.wait(20) == 0
 
 
-def test_a_drain_lets_a_handshake_lead_to_its_request(
-    start: Start, upstream: Upstream, certificates: "Certificates"
+def test_a_drain_lets_a_handshake_lead_to_its_request_and_waits_for_none_that_is_silent(
+    start: Start, upstream: Upstream, certificates: "Certificates", stack: ExitStack
 ) -> None:
     tls = f"{{cert: '{certificates.cert('here')}', key: '{certificates.key('here')}'}}"
-    proxy = start(config_of(upstream, f"{{address: '127.0.0.1:0', tls: {tls}}}"))
+    listen = f"{{address: '127.0.0.1:0', tls: {tls}}}"
+    proxy = start(config_of(upstream, listen, "limits: {header_timeout: 10m}\ndrain_timeout: 10m\n"))
     key = ("traceward_connections", labels(side="downstream"))
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as plain:
-        while not proxy.metrics()[key]:
-            pass
-        proxy.process.send_signal(signal.SIGTERM)
-        while accepts(proxy.port):
-            pass
-        context = ssl.create_default_context(cafile=certificates.cert("ca"))
-        with context.wrap_socket(plain, server_hostname="localhost") as client:
-            client.sendall(b"GET /api/ HTTP/1.1\r\nHost: h\r\n\r\n")
-            assert client.recv(12) == b"HTTP/1.1 200"
+    silent, speaking = (
+        stack.enter_context(socket.create_connection(("127.0.0.1", proxy.port), timeout=20)) for _ in range(2)
+    )
+    while proxy.metrics()[key] < 2:
+        pass
+    context = ssl.create_default_context(cafile=certificates.cert("ca"))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+
+    def shake_hands() -> bool:
+        try:
+            client.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    assert not shake_hands()
+    speaking.sendall(outgoing.read(100))
+    proxy.process.send_signal(signal.SIGTERM)
+    assert silent.recv(1) == b""
+    speaking.sendall(outgoing.read())
+    while not shake_hands():
+        speaking.sendall(outgoing.read())
+        incoming.write(speaking.recv(65536))
+    client.write(b"GET /api/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    speaking.sendall(outgoing.read())
+    while answered := speaking.recv(65536):
+        incoming.write(answered)
+    assert client.read().startswith(b"HTTP/1.1 200")
     assert proxy.process.wait(20) == 0
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from proxy.config.listen import Listen, ListenTls
 from proxy.server import tls_server
-from proxy.server.alerts import begin_handshake
+from proxy.server.alerts import Handshake
 from proxy.server.tls import listener_context
 from tests.server.conftest import GET, OK, PATIENCE, Peer, Start, Wire, listen_on, run, trusting
 
@@ -391,12 +391,12 @@ async def test_an_error_that_nobody_takes_closes_its_connection(certificates: "C
     accepted, client = socket.socketpair()
     with client:
         with accepted:
-            begin_handshake(accepted)
+            Handshake(accepted).begin()
             incoming = ssl.MemoryBIO()
-            handshake = listener_context(tls).wrap_bio(incoming, ssl.MemoryBIO(), server_side=True)
+            telling = listener_context(tls).wrap_bio(incoming, ssl.MemoryBIO(), server_side=True)
             incoming.write(b"\x16\x03\x01\xff\xff")
             with contextlib.suppress(ssl.SSLError):
-                handshake.do_handshake()
+                telling.do_handshake()
         client.setblocking(False)
         assert client.recv(1) == b""
 

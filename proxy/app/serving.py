@@ -24,6 +24,7 @@ from proxy.server.downstream import DRAIN_GRACE_SECONDS
 from proxy.server.limits import Limits
 from proxy.server.listener_set import Key, ListenerSet, PreparedListeners
 from proxy.server.listeners import Listener, bind
+from proxy.server.moves import follow_moves
 from proxy.server.open_files import allow_open_files
 from proxy.server.pool import Upstream
 from proxy.server.sweep import sweep_forever
@@ -100,7 +101,7 @@ class Serving:
         self._plane: DataPlane | None = None
         self._observers: Observers | None = None
         self._leaving: set[asyncio.Task[None]] = set()  # those of configs before, which hand over the rest
-        self._sweep: asyncio.Task[None] | None = None
+        self._keeping: Sequence[asyncio.Task[None]] = ()  # what is done now and then while it serves
         self._drain_timeout = 0.0
         self._changing = asyncio.Lock()
         self.draining = False
@@ -164,7 +165,10 @@ class Serving:
                 self._crowd,
                 observe_lag=self._metrics.observe_lag,
             )
-            self._sweep = asyncio.create_task(sweep_forever(self._plane))
+            self._keeping = [
+                asyncio.create_task(sweep_forever(self._plane)),
+                asyncio.create_task(follow_moves(self._plane)),
+            ]
         else:
             self._plane.renew(prepared.policy, prepared.limits, prepared.upstreams)
             self._plane.observe = observe
@@ -196,10 +200,10 @@ class Serving:
         return not cut_short
 
     def close(self) -> None:
-        """End what serving left behind: listeners where nothing was drained, and the sweep."""
+        """End what serving left behind: listeners where nothing was drained, and its tasks."""
         self._listeners.close()
-        if self._sweep is not None:
-            self._sweep.cancel()
+        for task in self._keeping:
+            task.cancel()
 
     def gauges(self) -> Gauges:
         """Give what is open and in flight now."""

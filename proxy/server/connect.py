@@ -5,7 +5,7 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar, cast
 
 from aiohappyeyeballs import start_connection
@@ -48,6 +48,17 @@ class Connector:
                 case TcpAddress(host, port):
                     protocol = await self._connect(host, port, target.scheme, factory)
         return cast("P", protocol)
+
+    async def hosts(self, target: Target) -> Collection[str] | None:
+        """Return the addresses that the name of a target has now; None: it has no name.
+
+        Raises:
+            OSError: it has none, or nobody can tell.
+        """
+        match target.address:
+            case TcpAddress(host, port) if not is_address(host):
+                return {found[4][0] for found in await self._resolver.resolve(host, port)}
+        return None
 
     async def _connect(
         self, host: str, port: int, scheme: Scheme, factory: Callable[[], asyncio.Protocol]

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Container, Coroutine, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from proxy.config.upstream import PRESERVE, TARGET
@@ -252,6 +252,21 @@ class Upstream:
             ]
             for connection in ended:
                 idle.remove(connection)
+                connection.close()
+
+    @property
+    def connected(self) -> Sequence[TargetPool]:
+        """The targets to which there are connections."""
+        return [target for target in self._targets if target.open]
+
+    def retire(self, target: TargetPool, hosts: Container[str]) -> None:
+        """Close the connections to a target that do not lead to one of its hosts, after their exchange."""
+        for connection in self._open.copy():
+            if connection.target is not target or connection.host in hosts:
+                continue
+            connection.retire()
+            if connection in target.idle:
+                target.idle.remove(connection)
                 connection.close()
 
     def close(self) -> None:

@@ -46,6 +46,7 @@ class UpstreamConnection:
         "_interim",
         "_known",
         "_known_size",
+        "_lasting",
         "_limit",
         "_owner",
         "_parser",
@@ -78,6 +79,7 @@ class UpstreamConnection:
         self.served = 0
         self.switched = False  # by a 101: a tunnel has the connection, or is about to
         self._response_complete = False
+        self._lasting = True
         self._reusable = True
         self._full = False  # the upstream takes less than there is to write
         self._head_complete = False
@@ -94,6 +96,12 @@ class UpstreamConnection:
         self._started = 0.0  # when the last read began
 
     # The pool's side.
+
+    @property
+    def host(self) -> str:
+        """The address of the target that it leads to; empty where that is none of IP, or is gone."""
+        peer = self.transport.get_extra_info("peername")
+        return peer[0] if isinstance(peer, tuple) else ""
 
     @property
     def used(self) -> bool:
@@ -113,6 +121,10 @@ class UpstreamConnection:
         self._interim = False
         self.switched = False
         self._response_complete = False
+
+    def retire(self) -> None:
+        """Carry no exchange any more but the one that is under way."""
+        self._lasting = self._reusable = False
 
     def detach(self) -> None:
         """End the exchange here: the connection cannot carry another one."""
@@ -247,7 +259,7 @@ class UpstreamConnection:
         self._head_complete = True
         self._silent_bytes = 0
         self._framing = response_framing(head, relay.method)
-        self._reusable = self._framing is not BY_CLOSE and head.persists
+        self._reusable = self._lasting and self._framing is not BY_CLOSE and head.persists
         relay.receive_response_head(head, self._framing, self._started)
         if self._framing is NO_BODY:
             self._complete(relay, [])
@@ -290,7 +302,7 @@ class UpstreamConnection:
                 return
             if len(head.received) <= KEPT_BYTES:
                 self._known, self._known_size = head, len(data)
-        self._reusable = self._head_complete = True
+        self._reusable, self._head_complete = self._lasting, True
         relay.receive_response_head(head, BY_LENGTH, started)
         relay.receive_response_body(data[len(head.received) :])
         self._complete(relay, [])

@@ -28,7 +28,7 @@ from proxy.message.forwarding import (
 )
 from proxy.message.head import Field, PlainRequestHead, RequestHead, ResponseHead, context_of
 from proxy.message.lines import encode_lines, parse_fields
-from proxy.message.upgrade import accepts_offer, offered_protocols, upgrade_lines
+from proxy.message.upgrade import accepts_offer, offered_protocols, required_protocols, upgrade_lines
 from proxy.policy import cors, propagation
 from proxy.policy.cors import CorsMode, PreflightOutcome
 from proxy.policy.outcome import Decision, Reason
@@ -159,7 +159,7 @@ class Exchange(ExchangeRecord):
 
     def receive_response(self, head: ResponseHead) -> bytes:
         """Return the field lines of the final response for the client; framing is the sender's."""
-        lines = head.lines if head.plain else head.lines_without(_not_passed_on(head))
+        lines = head.lines if head.plain else _passed_on(head)
         request = self._head
         if request is None:
             return lines
@@ -280,6 +280,13 @@ def _plain_lines(head: PlainRequestHead, trace: TraceDecision) -> bytes:
     if trace.remove.issuperset(context.present):
         return head.bare
     return head.lines_without(trace.remove)
+
+
+def _passed_on(head: ResponseHead) -> bytes:
+    """Return the lines of a final response, or of a 101, that are not of its connection alone."""
+    lines = head.lines_without(_not_passed_on(head))
+    required = required_protocols(head)
+    return lines if required is None else lines + upgrade_lines(required)
 
 
 def _not_passed_on(head: ResponseHead) -> frozenset[bytes]:

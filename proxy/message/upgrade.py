@@ -36,8 +36,18 @@ def accepts_offer(request: RequestHead, head: ResponseHead) -> bool:
     return bool(names) and names <= _names(request)
 
 
+def required_protocols(head: ResponseHead) -> bytes | None:
+    """Return what a 426 asks to switch to (RFC 9110, 15.5.22), to be passed on; None: nothing, or HTTP/2."""
+    if head.status != 426:
+        return None
+    names = _names(head)
+    if not names or not names.isdisjoint(_NEVER_OFFERED):
+        return None
+    return b", ".join(head.get_all(b"upgrade"))
+
+
 def upgrade_lines(value: bytes) -> bytes:
-    """Return the field lines of an offer, or of its acceptance."""
+    """Return the field lines of an offer, of its acceptance, or of a demand for one."""
     return encode_lines([(b"Connection", b"Upgrade"), (b"Upgrade", value)])
 
 

@@ -142,6 +142,26 @@ async def test_a_switch_to_what_was_not_offered_is_an_error(wire: Wire, switch: 
     await upstream.gone()
 
 
+@pytest.mark.parametrize(
+    ("asked", "passed"),
+    [
+        pytest.param(b"Connection: Upgrade\r\nUpgrade: websocket", [b"websocket"], id="as-it-should-be"),
+        pytest.param(b"Upgrade: TLS/1.2, WebSocket/13", [b"TLS/1.2, WebSocket/13"], id="without-connection"),
+        pytest.param(b"Connection: Upgrade\r\nUpgrade: h2c", [], id="http-2"),
+        pytest.param(b"X: y", [], id="none"),
+    ],
+)
+async def test_a_426_says_which_protocol_it_asks_for(wire: Wire, asked: bytes, passed: list[bytes]) -> None:
+    client = await wire.connect()
+    upstream, _ = await wire.forward(client, GET)
+    await upstream.send(b"HTTP/1.1 426 Upgrade Required\r\n%b\r\nContent-Length: 2\r\n\r\nno" % asked)
+    head, body = await client.answer()
+    assert (body, [value for name, value in fields_of(head) if name == b"Upgrade"]) == (b"no", passed)
+    assert [value for name, value in fields_of(head) if name == b"Connection"] == [b"Upgrade"] * len(passed)
+    await client.send(GET)
+    assert await upstream.head()
+
+
 async def test_the_version_of_a_protocol_is_its_own_affair(wire: Wire) -> None:
     client = await wire.connect()
     upstream, _ = await wire.forward(client, OFFER.replace(b"websocket", b"foo/1, WebSocket/13"))

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable, Collection
@@ -18,6 +19,9 @@ from proxy.server.transport import WireProtocol, factory_of
 _ATTEMPT_DELAY, _LEAST_DELAY = 0.25, 0.01
 #: How long a unix socket whose queue is full is left alone before it is tried again, seconds.
 _FULL_PAUSE = 0.01
+
+#: What Python puts around the words of OpenSSL.
+_SSL_FRAME = re.compile(r"\A\[[^]]*\] | \(_ssl\.c:\d+\)\Z")
 
 P = TypeVar("P", bound=WireProtocol)
 
@@ -111,7 +115,9 @@ def describe(error: OSError) -> str:
     """Return the words of an OSError without its number and address."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
-    # Libraries put words of their own, and the address, into strerror; TLS has numbers of its own.
-    if error.errno is not None and error.errno in errno.errorcode and not isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {_SSL_FRAME.sub('', error.strerror or str(error))}"
+    # Libraries put words of their own, and the address, into strerror.
+    if error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno)
     return error.strerror or str(error) or type(error).__name__

@@ -121,21 +121,22 @@ class Relay(RequestLeg):
             self.persist = False
         self._respond(self.exchange.fail(kind, detail))
 
-    def lose_upstream(self, kind: ErrorKind, detail: str, *, answered: bool) -> None:
+    def lose_upstream(self, kind: ErrorKind, detail: str, *, answered: bool, cause: str = "") -> None:
         """Go on without the connection: send again where that is safe, fail otherwise.
 
-        ``answered`` tells whether any byte of an answer came.
+        ``answered`` tells whether any byte of an answer came; ``cause`` is for operators alone.
         """
         connection, upstream = self._connection, self._upstream
         self._connection = None
         if self._response_complete or connection is None or upstream is None:
             return
         stale = connection.used and not answered
+        told = f"{detail}: {cause}" if cause else detail
         if not stale:
-            upstream.note_failure(connection.target, kind, detail)
+            upstream.note_failure(connection.target, kind, told)
         if answered or not self._replayable() or not (self._replace(stale) or self.take_retry()):
             if stale:
-                upstream.tell_failure(connection.target, kind, detail)
+                upstream.tell_failure(connection.target, kind, told)
             self.fail(kind, detail)
             return
         self._rewind()

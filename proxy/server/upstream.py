@@ -6,6 +6,7 @@ request that was sent whole, with no byte after it. Whatever comes on an idle co
 
 import asyncio
 import re
+import ssl
 from typing import TYPE_CHECKING, Final, cast
 
 import httptools
@@ -15,6 +16,7 @@ from proxy.message.framing import BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY, respo
 from proxy.message.head import Field, PlainResponseHead, ResponseHead
 from proxy.message.plain import KEPT_BYTES, find_plain_response
 from proxy.server.clock import clock
+from proxy.server.connect import describe
 from proxy.server.field_callbacks import FieldCallbacks
 from proxy.server.flow_control import PEER_FULL, ReadGate
 from proxy.server.transport import ended_in_order
@@ -214,6 +216,8 @@ class UpstreamConnection:
             ErrorKind.UPSTREAM_RESET,
             f"upstream {self._owner.name} closed the connection before its response was complete",
             answered=answered,
+            # Such as an alert of TLS 1.3 about our certificate, which comes when the handshake is over.
+            cause=describe(exc) if isinstance(exc, ssl.SSLError) else "",
         )
 
     def pause_writing(self) -> None:

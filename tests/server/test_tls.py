@@ -319,20 +319,27 @@ async def test_a_target_that_speaks_no_tls_is_told_apart(front: Front, start: St
 
 # Against openssl.
 
+_ASKING = ["-Verify", "1", "-verify_return_error"]
+
 
 @pytest.mark.peer
 @pytest.mark.parametrize(
-    ("options", "served"),
+    ("options", "complaint"),
     [
-        pytest.param(["-tls1_2"], True, id="1.2"),
-        pytest.param(["-tls1_3"], True, id="1.3"),
-        pytest.param(["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"], False, id="1.1"),
-        pytest.param(["-alpn", "h2"], False, id="h2-alone"),
-        pytest.param(["-Verify", "1", "-verify_return_error"], False, id="asks-for-a-certificate"),
+        pytest.param(["-tls1_2"], None, id="1.2"),
+        pytest.param(["-tls1_3"], None, id="1.3"),
+        pytest.param(["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"], "alert protocol version", id="1.1"),
+        pytest.param(["-alpn", "h2"], "alert no application protocol", id="h2-alone"),
+        pytest.param(["-tls1_2", *_ASKING], "alert handshake failure", id="asks-for-a-certificate-in-1.2"),
+        pytest.param(["-tls1_3", *_ASKING], "alert certificate required", id="asks-for-a-certificate-in-1.3"),
     ],
 )
 async def test_openssl_as_the_upstream(
-    front: Front, certificates: "Certificates", options: list[str], served: bool, closed_port: int
+    front: Front,
+    certificates: "Certificates",
+    options: list[str],
+    complaint: str | None,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     here = ["-cert", str(certificates.cert("here")), "-key", str(certificates.key("here"))]
     server = await asyncio.create_subprocess_exec(
@@ -349,8 +356,11 @@ async def test_openssl_as_the_upstream(
         client = await (await front(port)).connect()
         await client.send(GET)
         head = await client.head()
-        if not served:
+        if complaint is not None:
             assert head.startswith(b"HTTP/1.1 502 ")
+            (told,) = caplog.messages
+            assert "TLS: " in told
+            assert told.endswith(complaint)
             return
         assert head.startswith((b"HTTP/1.0 200 ", b"HTTP/1.1 200 "))
         page, _ = await client.chunked()

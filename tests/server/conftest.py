@@ -26,6 +26,8 @@ from proxy.server.tls import listener_context, upstream_context
 from proxy.tracecontext.ids import IdSource
 
 if TYPE_CHECKING:
+    from aiohappyeyeballs import AddrInfoType
+
     from tests.conftest import Certificates
 
 #: What is not there after so long will not come; a guard, on which no result depends.
@@ -165,6 +167,12 @@ class Peer:
         data = bytes(self._came[:size])
         del self._came[:size]
         return data
+
+
+def place(url: str) -> "AddrInfoType":
+    """Return the address in a URL as a resolver gives it."""
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, int(port))
 
 
 class TargetServer:

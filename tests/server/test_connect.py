@@ -11,13 +11,7 @@ import pytest
 from aiohappyeyeballs import AddrInfoType
 
 from proxy.resolving.resolver import Resolver
-from tests.server.conftest import GET, Start, StartTarget
-
-
-def place(url: str) -> AddrInfoType:
-    """Return an address as a resolver gives it."""
-    host, _, port = url.removeprefix("http://").rpartition(":")
-    return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, int(port))
+from tests.server.conftest import GET, Start, StartTarget, place
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from aiohappyeyeballs import AddrInfoType
 
 from proxy.resolving.resolver import Resolver
 from proxy.server import moves
-from tests.server.conftest import GET, Start, StartTarget, Wire
+from tests.server.conftest import GET, Start, StartTarget, Wire, place
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -28,12 +28,6 @@ class Name:
         if not self.at:
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return [place(url) for url in self.at]
-
-
-def place(url: str) -> AddrInfoType:
-    """Return the address in a URL as a resolver gives it."""
-    host, _, port = url.removeprefix("http://").rpartition(":")
-    return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, int(port))
 
 
 @pytest.fixture

@@ -8,9 +8,13 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from queue import SimpleQueue
 from threading import Thread
+from typing import TypeAlias
 
 from aiohappyeyeballs import AddrInfoType
+
+_Found: TypeAlias = "asyncio.Future[Sequence[AddrInfoType]]"
 
 
 class Resolver:
@@ -20,10 +24,11 @@ class Resolver:
     the lookup goes on, for those who ask next.
     """
 
-    __slots__ = ("_under_way",)
+    __slots__ = ("_idle", "_under_way")
 
     def __init__(self) -> None:
-        self._under_way: dict[tuple[str, int], asyncio.Future[Sequence[AddrInfoType]]] = {}
+        self._under_way: dict[tuple[str, int], _Found] = {}
+        self._idle: list[_Lookups] = []
 
     async def resolve(self, host: str, port: int) -> Sequence[AddrInfoType]:
         """Return the addresses of a name, in the order that they are to be tried in, with a port for TCP.
@@ -31,26 +36,46 @@ class Resolver:
         Raises:
             OSError: there are none, or nobody can tell.
         """
-        name = host, port
-        found = self._under_way.get(name)
+        found = self._under_way.get((host, port))
         if found is None:
-            found = self._under_way[name] = asyncio.get_running_loop().create_future()
-            found.add_done_callback(lambda done: self._end(name, done))
-            self._begin(host, port, found)
+            found = self._begin(host, port)
         return await asyncio.shield(found)
 
-    def _begin(self, host: str, port: int, found: "asyncio.Future[Sequence[AddrInfoType]]") -> None:
-        # The end of the process waits for no daemon.
-        thread = Thread(target=_look_up, args=(host, port, found), name="resolver", daemon=True)
+    def _begin(self, host: str, port: int) -> _Found:
         try:
-            thread.start()
-        except RuntimeError as error:
-            found.set_exception(OSError(str(error)))
+            lookups = self._idle.pop() if self._idle else _Lookups()
+        except RuntimeError as error:  # there can be no further thread
+            raise OSError(str(error)) from None
+        found: _Found = asyncio.get_running_loop().create_future()
+        self._under_way[host, port] = found
 
-    def _end(self, name: tuple[str, int], done: "asyncio.Future[Sequence[AddrInfoType]]") -> None:
-        del self._under_way[name]
-        if not done.cancelled():
-            done.exception()  # seen, though all who asked may have given up
+        def end(done: _Found) -> None:
+            del self._under_way[host, port]
+            self._idle.append(lookups)
+            if not done.cancelled():
+                done.exception()  # seen, though all who asked may have given up
+
+        found.add_done_callback(end)
+        lookups.add(host, port, found)
+        return found
+
+
+class _Lookups:
+    """A thread that looks names up, one after another: to start one for each would double what they cost."""
+
+    __slots__ = ("_wanted",)
+
+    def __init__(self) -> None:
+        self._wanted: SimpleQueue[tuple[str, int, _Found] | None] = SimpleQueue()
+        # The end of the process waits for no daemon.
+        Thread(target=_look_up_all, args=(self._wanted,), name="resolver", daemon=True).start()
+
+    def __del__(self) -> None:
+        self._wanted.put(None)
+
+    def add(self, host: str, port: int, found: _Found) -> None:
+        """Have a name looked up, and ``found`` told."""
+        self._wanted.put((host, port, found))
 
 
 def numeric(address: AddrInfoType) -> tuple[str, int]:
@@ -59,8 +84,14 @@ def numeric(address: AddrInfoType) -> tuple[str, int]:
     return host, address[4][1]
 
 
-def _look_up(host: str, port: int, found: "asyncio.Future[Sequence[AddrInfoType]]") -> None:
+def _look_up_all(wanted: "SimpleQueue[tuple[str, int, _Found] | None]") -> None:
     """In a thread: ask the system, and have the loop tell."""
+    while (name := wanted.get()) is not None:
+        _look_up(*name)
+        del name  # or it would be kept until the next one, with all who hold on to it
+
+
+def _look_up(host: str, port: int, found: _Found) -> None:
     addresses: Sequence[AddrInfoType] = ()
     failure: OSError | None = None
     try:
@@ -72,11 +103,7 @@ def _look_up(host: str, port: int, found: "asyncio.Future[Sequence[AddrInfoType]
         found.get_loop().call_soon_threadsafe(_tell, found, addresses, failure)
 
 
-def _tell(
-    found: "asyncio.Future[Sequence[AddrInfoType]]",
-    addresses: Sequence[AddrInfoType],
-    failure: OSError | None,
-) -> None:
+def _tell(found: _Found, addresses: Sequence[AddrInfoType], failure: OSError | None) -> None:
     if found.done():
         return
     if failure is None:

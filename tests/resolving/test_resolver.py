@@ -99,6 +99,18 @@ async def test_a_thread_that_cannot_be_started_is_an_error(
     assert await resolver.resolve("localhost", 80)
 
 
+async def test_a_thread_looks_up_name_after_name_and_ends_with_its_resolver(system: System) -> None:
+    before = set(threading.enumerate())
+    resolver = Resolver()
+    for number in range(10):
+        await resolver.resolve(f"here{number}.test", 80)
+    (thread,) = set(threading.enumerate()) - before
+    del resolver
+    await asyncio.sleep(0)
+    await asyncio.to_thread(thread.join, 20)
+    assert not thread.is_alive()
+
+
 def test_the_end_of_the_process_waits_for_no_lookup() -> None:
     program = """
 import asyncio, contextlib, socket, time

@@ -1,5 +1,6 @@
 """The Upgrade field: what a client offers, and whether an upstream took it up (RFC 9110, section 7.8)."""
 
+import re
 from typing import Final
 
 from proxy.message.head import Head, RequestHead, ResponseHead
@@ -7,6 +8,7 @@ from proxy.message.lines import encode_lines
 
 #: HTTP/2 over cleartext would pass requests by that nobody here reads.
 _NEVER_OFFERED: Final = frozenset({b"h2c", b"h2", b"http"})
+_HTTP_2: Final = re.compile(rb"h2c?(?:/.*)?|http/2.*", re.IGNORECASE)
 
 
 def offered_protocols(head: RequestHead) -> bytes | None:
@@ -37,13 +39,11 @@ def accepts_offer(request: RequestHead, head: ResponseHead) -> bool:
 
 
 def required_protocols(head: ResponseHead) -> bytes | None:
-    """Return what a 426 asks to switch to (RFC 9110, 15.5.22), to be passed on; None: nothing, or HTTP/2."""
+    """Return what a 426 asks to switch to (RFC 9110, 15.5.22), but for HTTP/2; None: nothing."""
     if head.status != 426:
         return None
-    names = _names(head)
-    if not names or not names.isdisjoint(_NEVER_OFFERED):
-        return None
-    return b", ".join(head.get_all(b"upgrade"))
+    asked = [protocol.strip(b" \t") for protocol in b",".join(head.get_all(b"upgrade")).split(b",")]
+    return b", ".join([each for each in asked if each and not _HTTP_2.fullmatch(each)]) or None
 
 
 def upgrade_lines(value: bytes) -> bytes:

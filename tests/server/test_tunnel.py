@@ -147,7 +147,10 @@ async def test_a_switch_to_what_was_not_offered_is_an_error(wire: Wire, switch: 
     [
         pytest.param(b"Connection: Upgrade\r\nUpgrade: websocket", [b"websocket"], id="as-it-should-be"),
         pytest.param(b"Upgrade: TLS/1.2, WebSocket/13", [b"TLS/1.2, WebSocket/13"], id="without-connection"),
+        pytest.param(b"Connection: Upgrade\r\nUpgrade: HTTP/3.0", [b"HTTP/3.0"], id="http-3"),
+        pytest.param(b"Upgrade: TLS/1.0, HTTP/1.1", [b"TLS/1.0, HTTP/1.1"], id="rfc-2817"),
         pytest.param(b"Connection: Upgrade\r\nUpgrade: h2c", [], id="http-2"),
+        pytest.param(b"Upgrade: HTTP/2.0, h2c,,websocket", [b"websocket"], id="http-2-among-others"),
         pytest.param(b"X: y", [], id="none"),
     ],
 )

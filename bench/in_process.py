@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from proxy.config.compile import compile_policy
 from proxy.config.load import load_text
 from proxy.observability.metrics import Metrics
+from proxy.resolving.resolver import Resolver
 from proxy.server.data_plane import DataPlane, ListenerFacts
 from proxy.server.downstream import DownstreamConnection
 from proxy.server.limits import Limits
@@ -96,6 +97,7 @@ class Rig:
             config.upstreams["default"],
             head_bytes=config.limits.header_bytes,
             tls=None,
+            resolver=Resolver(),
             on_wait=metrics.observe_wait,
         )
         plane = DataPlane(

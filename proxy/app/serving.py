@@ -19,6 +19,7 @@ from proxy.observability.metrics import Metrics
 from proxy.observability.observers import Observers, origin_of
 from proxy.policy.sampling import TraceLimit, TraceLimiter
 from proxy.record import ExchangeRecord
+from proxy.resolving.resolver import Resolver
 from proxy.server.data_plane import Crowd, DataPlane
 from proxy.server.downstream import DRAIN_GRACE_SECONDS
 from proxy.server.limits import Limits
@@ -96,6 +97,7 @@ class Serving:
         self._matcher_errors = MatcherErrors(metrics)
         self._trace_limits = trace_limits or TraceLimits()
         self._crowd = crowd
+        self._resolver = Resolver()
         self._listeners = ListenerSet()
         self._origins: Mapping[str, object] = {}
         self._plane: DataPlane | None = None
@@ -249,6 +251,7 @@ class Serving:
                 settings,
                 head_bytes=head_bytes,
                 tls=upstream_context(settings),
+                resolver=self._resolver,
                 on_wait=self._metrics.observe_wait,
             )
         return upstreams, origins

@@ -16,6 +16,7 @@ from multidict import CIMultiDict
 from proxy import __version__
 from proxy.observability.otlp import read_rejected
 from proxy.resolving.aiohttp_resolver import AiohttpResolver
+from proxy.resolving.resolver import Resolver
 
 #: How long one request may take, seconds.
 REQUEST_SECONDS = 10.0
@@ -66,7 +67,7 @@ class Collector:
         """Send a request, compressed already; return what became of it."""
         if self._session is None:
             self._session = ClientSession(
-                connector=TCPConnector(limit=1, resolver=AiohttpResolver()),
+                connector=TCPConnector(limit=1, resolver=AiohttpResolver(Resolver())),
                 timeout=ClientTimeout(total=REQUEST_SECONDS),
                 cookie_jar=DummyCookieJar(),
                 # Answers are short: what one could unpack to is not worth knowing.

@@ -11,8 +11,8 @@ from proxy.resolving.resolver import Resolver, numeric
 class AiohttpResolver(AbstractResolver):
     """aiohttp's own ones share the event loop's few threads with everything else that resolves names."""
 
-    def __init__(self) -> None:
-        self._resolver = Resolver()
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

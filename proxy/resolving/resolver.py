@@ -99,6 +99,8 @@ def _look_up(host: str, port: int, found: _Found) -> None:
         addresses = socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM)
     except OSError as error:
         failure = error
+    except Exception as error:  # the last resort: whoever waits is told, and the thread goes on
+        failure = OSError(f"{type(error).__name__}: {error}")
     with suppress(RuntimeError):  # the loop is closed: nobody waits any more
         found.get_loop().call_soon_threadsafe(_tell, found, addresses, failure)
 

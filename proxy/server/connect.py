@@ -31,9 +31,11 @@ class Connector:
 
     __slots__ = ("_patience", "_resolver", "_server_name", "_tls")
 
-    def __init__(self, *, tls: ssl.SSLContext | None, server_name: str | None, patience: float) -> None:
+    def __init__(
+        self, resolver: Resolver, *, tls: ssl.SSLContext | None, server_name: str | None, patience: float
+    ) -> None:
         """``tls`` is used for https targets, which show a certificate of ``server_name``, or of their own."""
-        self._resolver = Resolver()
+        self._resolver = resolver
         self._tls = tls
         self._server_name = server_name
         self._patience = patience

@@ -30,12 +30,17 @@ def describe_to_clients(error: OSError) -> str:
     return _WORDS.get(error.errno, "no connection could be made")
 
 
+#: What this machine lacks: no fault of any target.
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+
+
 class ConnectFailure(NamedTuple):
     """Why there is no connection, for operators, and for clients, who get no address of ours."""
 
     kind: ErrorKind
     detail: str
     told: str
+    by_target: bool = True  # not where this machine had no file, memory or port left
 
     @classmethod
     def of(cls, error: OSError, upstream: str, patience: float) -> "ConnectFailure":
@@ -45,7 +50,8 @@ class ConnectFailure(NamedTuple):
             told = f"connecting to upstream {upstream} {late}"
             return cls(ErrorKind.UPSTREAM_TIMEOUT, f"connecting {late}", told)
         told = f"cannot connect to upstream {upstream}: {describe_to_clients(error)}"
-        return cls(ErrorKind.UPSTREAM_CONNECT, f"cannot connect: {describe(error)}", told)
+        detail = f"cannot connect: {describe(error)}"
+        return cls(ErrorKind.UPSTREAM_CONNECT, detail, told, by_target=error.errno not in _OURS)
 
     @classmethod
     def by_end(cls, upstream: str) -> "ConnectFailure":

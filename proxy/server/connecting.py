@@ -34,7 +34,8 @@ async def connect_for(upstream: "Upstream", relay: "Relay", first: "TargetPool")
                 upstream.settle(relay, connection, clock() - started)
                 return
             failure = ConnectFailure.by_end(upstream.name)
-        upstream.note_failure(target, failure.kind, failure.detail)
+        note = upstream.note_failure if failure.by_target else upstream.tell_failure
+        note(target, failure.kind, failure.detail)
         if not relay.waiting:
             return
     exchange.connect_wait += clock() - started

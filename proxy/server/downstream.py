@@ -72,7 +72,8 @@ class DownstreamConnection(RequestReader):
         self._transport = cast("asyncio.Transport", transport)
         self.gate = ReadGate(self._transport)
         plane = self.plane
-        self.deadline = clock() + plane.limits.header_timeout
+        # In a drain it is idle as others are, unless its first request is on its way.
+        self.deadline = clock() + (DRAIN_GRACE_SECONDS if plane.draining else plane.limits.header_timeout)
         if not plane.admit(self):
             detail = f"there are more than {plane.limits.connections} connections"
             self._refuse(RefusedMessage(ErrorKind.OVERLOAD, detail))

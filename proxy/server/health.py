@@ -8,12 +8,12 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeAlias
 
 from proxy import __version__
 from proxy.config.addresses import Scheme, Target, UnixAddress
 from proxy.config.upstream import PRESERVE, TARGET, HealthCheck, Upstream
+from proxy.resolving.resolver import Resolver
 from proxy.server.clock import clock
 from proxy.server.connect import attempt_delay, describe
 from proxy.server.tls import upstream_context
@@ -44,12 +44,13 @@ class HealthMonitor:
         known: Collection[tuple[str, str]] = (),
     ) -> None:
         self._checks: list[_Check] = []
+        resolver = Resolver()
         for name, settings in upstreams.items():
             if settings.health_check is None:
                 continue
             tls = upstream_context(settings)
             for target in settings.targets:
-                check = _Check(name, settings, target, tls, on_change)
+                check = _Check(name, settings, target, tls, resolver, on_change)
                 check.healthy = (name, check.target) not in known
                 self._checks.append(check)
 
@@ -74,6 +75,7 @@ class _Check:
         settings: Upstream,
         target: Target,
         tls: ssl.SSLContext | None,
+        resolver: Resolver,
         on_change: OnChange,
     ) -> None:
         assert settings.health_check is not None
@@ -81,6 +83,7 @@ class _Check:
         self.target = str(target)
         self.healthy = True
         self._tls = tls
+        self._resolver = resolver
         self._target = target
         self._settings = settings
         self._check: HealthCheck = settings.health_check
@@ -89,12 +92,19 @@ class _Check:
 
     async def run(self) -> None:
         """Ask, note, wait, until cancelled."""
-        async with AsyncExitStack() as stack:
-            session = await stack.enter_async_context(self._open_session())
-            while True:
-                started = clock()
-                self._note(await self._find_problem(session))
-                await asyncio.sleep(max(0.0, self._check.interval - (clock() - started)))
+        while True:
+            try:
+                async with self._open_session() as session:
+                    await self._ask_forever(session)
+            except Exception:  # the last resort: nothing that goes wrong here is to end the checks
+                _LOG.exception("upstream %s: the health checks of %s begin anew", self.upstream, self.target)
+            await asyncio.sleep(self._check.interval)
+
+    async def _ask_forever(self, session: "ClientSession") -> None:
+        while True:
+            started = clock()
+            self._note(await self._find_problem(session))
+            await asyncio.sleep(max(0.0, self._check.interval - (clock() - started)))
 
     def _note(self, problem: str | None) -> None:
         if (problem is None) is self.healthy:
@@ -161,7 +171,7 @@ class _Check:
             connector = TCPConnector(
                 force_close=True,
                 use_dns_cache=False,
-                resolver=AiohttpResolver(),
+                resolver=AiohttpResolver(self._resolver),
                 ssl=self._tls or True,
                 happy_eyeballs_delay=attempt_delay(self._check.timeout, 2),
             )

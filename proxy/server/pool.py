@@ -10,6 +10,7 @@ from proxy.config.upstream import PRESERVE, TARGET
 from proxy.config.upstream import Upstream as UpstreamSettings
 from proxy.message.error import ErrorKind
 from proxy.message.lines import encode_lines, parse_fields
+from proxy.resolving.resolver import Resolver
 from proxy.server.balance import make_balance
 from proxy.server.clock import clock
 from proxy.server.connect import Connector
@@ -65,6 +66,7 @@ class Upstream:
         *,
         head_bytes: int,
         tls: ssl.SSLContext | None,
+        resolver: Resolver,
         on_wait: Callable[[str, str, float], None],
     ) -> None:
         """``head_bytes`` bounds response heads; ``on_wait`` takes name, kind of wait and seconds."""
@@ -72,7 +74,7 @@ class Upstream:
         self.settings = settings
         self._head_bytes = head_bytes
         self.connector = Connector(
-            tls=tls, server_name=settings.tls.server_name, patience=settings.timeouts.connect
+            resolver, tls=tls, server_name=settings.tls.server_name, patience=settings.timeouts.connect
         )
         self.changes_host = settings.host != PRESERVE
         self._host = None if settings.host in (PRESERVE, TARGET) else settings.host.encode("ascii")
@@ -178,7 +180,8 @@ class Upstream:
             return
         target = connection.target
         if self.closed or (self._pending and target not in self._usable):
-            connection.close()
+            self._close(connection)
+            self._serve_pending()
             return
         if self._pending:
             relay = self._pending.popleft()
@@ -186,7 +189,7 @@ class Upstream:
             self._hand_over(relay, connection)
             return
         if not self._max_idle:
-            connection.close()
+            self._close(connection)
             return
         connection.idle_since = now
         target.idle.append(connection)
@@ -252,7 +255,8 @@ class Upstream:
             ]
             for connection in ended:
                 idle.remove(connection)
-                connection.close()
+                self._close(connection)
+        self._serve_pending()
 
     @property
     def connected(self) -> Sequence[TargetPool]:
@@ -267,7 +271,8 @@ class Upstream:
             connection.retire()
             if connection in target.idle:
                 target.idle.remove(connection)
-                connection.close()
+                self._close(connection)
+        self._serve_pending()
 
     def close(self) -> None:
         """Close idle connections now and the others after their exchange."""
@@ -275,7 +280,7 @@ class Upstream:
         for target in self._targets:
             idle, target.idle = target.idle, []
             for connection in idle:
-                connection.close()
+                self._close(connection)
 
     def abort(self) -> None:
         """Drop every connection and attempt."""
@@ -303,6 +308,11 @@ class Upstream:
     def _has_room(self) -> bool:
         return len(self._open) + len(self._connecting) < self.settings.pool.max_connections
 
+    def _close(self, connection: UpstreamConnection) -> None:
+        """Close a connection that carries nothing; its place is free at once, however long TLS takes."""
+        self._discard(connection)
+        connection.close()
+
     def _discard(self, connection: UpstreamConnection) -> None:
         if connection in self._open:
             self._open.remove(connection)
@@ -323,9 +333,7 @@ class Upstream:
         """Make room for a connection to another target."""
         for target in self._targets:
             if target.idle:
-                connection = target.idle.pop(0)
-                self._discard(connection)
-                connection.close()
+                self._close(target.idle.pop(0))
                 return True
         return False
 

@@ -85,6 +85,20 @@ async def test_a_name_that_does_not_resolve_is_an_error_for_all_who_ask(system: 
         await resolver.resolve("bad.test", 80)
 
 
+async def test_whatever_goes_wrong_is_an_error_for_who_asks_and_for_nobody_else(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError("no more")
+
+    resolver = Resolver()
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", fail)
+        with pytest.raises(OSError, match="MemoryError: no more"):
+            await resolver.resolve("here.test", 80)
+    assert await resolver.resolve("here.test", 80) == [HERE, HERE_6]
+
+
 async def test_a_thread_that_cannot_be_started_is_an_error(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +155,6 @@ def test_an_address_in_digits() -> None:
 async def test_aiohttp_gets_the_addresses_of_a_family(
     system: System, family: socket.AddressFamily, hosts: list[str]
 ) -> None:
-    found = await AiohttpResolver().resolve("here.test", 80, family)
+    found = await AiohttpResolver(Resolver()).resolve("here.test", 80, family)
     assert [each["host"] for each in found] == hosts
     assert {(each["hostname"], each["port"]) for each in found} == {("here.test", 80)}

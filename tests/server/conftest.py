@@ -17,6 +17,7 @@ import uvloop
 from proxy.config.compile import compile_policy
 from proxy.config.load import load_text
 from proxy.record import ExchangeRecord
+from proxy.resolving.resolver import Resolver
 from proxy.server.data_plane import DataPlane
 from proxy.server.health import HealthMonitor
 from proxy.server.limits import Limits
@@ -532,6 +533,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
                     each,
                     head_bytes=loaded.limits.header_bytes,
                     tls=upstream_context(each),
+                    resolver=Resolver(),
                     on_wait=lambda name, kind, seconds: None,
                 )
                 for name, each in loaded.upstreams.items()

@@ -1,5 +1,6 @@
 """Why there is no connection, in words that clients may see."""
 
+import errno
 import socket
 import ssl
 
@@ -36,8 +37,22 @@ def test_clients_get_the_upstreams_name_and_no_address(error: OSError, words: st
 
 
 def test_an_attempt_that_took_too_long_is_told_with_its_limit() -> None:
-    assert ConnectFailure.of(TimeoutError("10.0.0.5"), "shop", 0.5) == (
+    assert ConnectFailure.of(TimeoutError("10.0.0.5"), "shop", 0.5) == ConnectFailure(
         ErrorKind.UPSTREAM_TIMEOUT,
         "connecting took longer than 0.5 s",
         "connecting to upstream shop took longer than 0.5 s",
+        by_target=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "by_target"),
+    [
+        pytest.param(errno.ECONNREFUSED, True, id="refused"),
+        pytest.param(errno.EMFILE, False, id="files-of-the-process"),
+        pytest.param(errno.ENFILE, False, id="files-of-the-system"),
+        pytest.param(errno.EADDRNOTAVAIL, False, id="ports"),
+    ],
+)
+def test_what_this_machine_lacks_is_no_fault_of_a_target(number: int, by_target: bool) -> None:
+    assert ConnectFailure.of(OSError(number, "words"), "shop", 2).by_target is by_target

@@ -2,6 +2,7 @@
 
 import pytest
 
+from proxy.server.downstream import DRAIN_GRACE_SECONDS
 from tests.server.conftest import GET, OK, Start, Wire, fields_of
 
 KEEP = b"GET / HTTP/1.0\r\nHost: a.test\r\nConnection: Keep-Alive\r\n\r\n"
@@ -463,6 +464,14 @@ async def test_a_drain_closes_idle_connections_and_finishes_the_others(wire: Wir
     assert (b"Connection", b"close") in fields_of(head)
     assert body == b"ok"
     assert await busy.to_end() == b""
+
+
+async def test_who_connects_in_a_drain_and_says_nothing_is_soon_closed(wire: Wire) -> None:
+    wire.plane.draining = True
+    client = await wire.connect()
+    await wire.settled(lambda: bool(wire.plane.connections))
+    wire.late(DRAIN_GRACE_SECONDS)
+    assert await client.to_end() == b""
 
 
 async def test_a_drain_waits_for_a_head_that_began(wire: Wire) -> None:

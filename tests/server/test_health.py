@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,29 @@ async def test_an_upstream_without_checks_is_not_asked(tmp_path: Path) -> None:
     async with asyncio.timeout(PATIENCE):
         await monitor.run()
     assert monitor.unhealthy == []
+
+
+async def test_checks_go_on_whatever_goes_wrong_with_what_they_tell(
+    tmp_path: Path, start_target: StartTarget, caplog: pytest.LogCaptureFixture
+) -> None:
+    targets = [start_target(status(500)).url for _ in range(2)]
+    text = f"upstreams: {{u: {{targets: {targets}, health_check: {{{OFTEN}}}}}}}"
+    upstreams = load_text(text.encode(), tmp_path / "traceward.yaml", {}).config.upstreams
+    told: list[str] = []
+
+    def tell(upstream: str, target: str, healthy: bool) -> None:
+        told.append(target)
+        raise RuntimeError("a request could not be failed")
+
+    checks = asyncio.create_task(HealthMonitor(upstreams, tell).run())
+    async with asyncio.timeout(PATIENCE):
+        while caplog.text.count("begin anew") < len(targets):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert set(told) == set(targets)
+    assert not checks.done()
+    checks.cancel()
+    with suppress(asyncio.CancelledError):
+        await checks
 
 
 async def test_requests_go_where_the_checks_succeed(

@@ -110,44 +110,57 @@ async def test_an_exchange_under_way_ends_on_its_connection_which_ends_then(
     assert (await client.ask(GET))[1] == b"after"
 
 
-async def test_a_name_that_does_not_resolve_any_more_keeps_its_connections(
-    start: Start, start_target: StartTarget, name: Name, follow: Follow
+@pytest.mark.parametrize("still", [False, True], ids=["not-resolved", "beside-another"])
+async def test_connections_stay_while_their_address_may_be_the_names(
+    start: Start, start_target: StartTarget, name: Name, follow: Follow, still: bool
 ) -> None:
-    name.at = [start_target("before").url]
+    before = start_target("before").url
+    name.at = [before]
     wire = await start(targets=["http://moving.test"])
     client = await wire.connect()
     await client.ask(GET)
-    name.at = ()
+    name.at = [start_target("new", ("127.0.0.2", 0)).url, before] if still else ()
     follow(wire)
     looks = name.looks
     await wire.settled(lambda: name.looks > looks + 1)
     assert wire.plane.upstreams["default"].connections == 1
-    assert (await client.ask(GET))[1] == b"before"
-
-
-async def test_an_address_beside_another_one_keeps_its_connections(
-    start: Start, start_target: StartTarget, name: Name, follow: Follow
-) -> None:
-    name.at = [start_target("before").url]
-    wire = await start(targets=["http://moving.test"])
-    client = await wire.connect()
-    await client.ask(GET)
-    name.at = [start_target("new", ("127.0.0.2", 0)).url, *name.at]
-    follow(wire)
-    looks = name.looks
-    await wire.settled(lambda: name.looks > looks + 1)
     assert (await client.ask(GET))[1] == b"before"
 
 
 async def test_names_without_connections_and_addresses_are_not_looked_up(
-    start: Start, name: Name, follow: Follow
+    start: Start, start_target: StartTarget, name: Name, follow: Follow
 ) -> None:
     wire = await start()
-    client, _ = await wire.reach()
+    await wire.reach()
+    idle = await start(targets=["http://elsewhere.test"])
+    name.at = [start_target("here").url]
     other = await start(targets=["http://moving.test"])
-    follow(wire)
-    follow(other)
-    await asyncio.sleep(0.05)
-    assert name.looks == 0
+    await (await other.connect()).ask(GET)
+    for each in (wire, idle, other):
+        follow(each)
+    # Any other name would not be what ``resolve`` expects.
+    looks = name.looks
+    await other.settled(lambda: name.looks > looks + 2)
     assert wire.plane.upstreams["default"].connections == 1
-    client.close()
+
+
+async def test_a_name_that_is_silent_holds_up_no_other(
+    start: Start, start_target: StartTarget, name: Name, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name.at = [start_target("here").url]
+    wire = await start(targets=["http://moving.test", "http://silent.test"])
+    asked: list[str] = []
+
+    async def resolve(_: Resolver, host: str, port: int) -> Sequence[AddrInfoType]:
+        asked.append(host)
+        if host == "silent.test" and len(asked) > 2:
+            await asyncio.Event().wait()
+        return [place(name.at[0])]
+
+    monkeypatch.setattr(Resolver, "resolve", resolve)
+    client = await wire.connect()
+    for _ in range(2):
+        await client.ask(GET)
+    follow(wire)
+    await wire.settled(lambda: asked.count("moving.test") > 4)
+    assert asked.count("silent.test") == 2

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from proxy.config.compile import compile_policy
 from proxy.config.load import load_text
 from proxy.message.plain import PlainRequests
+from proxy.resolving.resolver import Resolver
 from proxy.server import upstream as upstream_module
 from proxy.server.data_plane import DataPlane, ListenerFacts
 from proxy.server.downstream import DownstreamConnection
@@ -81,7 +82,12 @@ def proxy(tells: bool, requests: list[bytes], answers: list[bytes]) -> list[obje
     config = CONFIGS[tells]
     records: list[ExchangeRecord] = []
     pool = Upstream(
-        "default", config.upstreams["default"], head_bytes=1024, tls=None, on_wait=lambda *_: None
+        "default",
+        config.upstreams["default"],
+        head_bytes=1024,
+        tls=None,
+        resolver=Resolver(),
+        on_wait=lambda *_: None,
     )
     plane = DataPlane(
         compile_policy(config, lambda rule, error: None, secret=bytes(32)),

@@ -1,11 +1,13 @@
 """Which targets are left out, for how long, and what happens when none is left."""
 
+import errno
 import json
 import logging
 
 import pytest
 
 from proxy.config.addresses import parse_target
+from proxy.server.connect import Connector
 from proxy.server.rotation import Rotation
 from proxy.server.target import TargetPool
 from tests.server.conftest import GET, OK, Peer, Start, StartTarget, Wire
@@ -126,6 +128,19 @@ async def test_an_upgrade_ends_a_row_of_failures(start: Start, start_target: Sta
         await client.gone()
         assert (await (await wire.connect()).ask(GET))[1] == b"other"
     assert usable(wire) == [True, True]
+
+
+async def test_what_this_machine_lacks_ejects_no_target(
+    start: Start, start_target: StartTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    wire = await start(upstream="eject: {after: 1, for: 1h}", more_targets=[start_target("other").url])
+    monkeypatch.setattr(Connector, "open", fail)
+    head, _ = await (await wire.connect()).ask(GET)
+    assert head.startswith(b"HTTP/1.1 502 ")
+    assert [usable for _, usable in wire.plane.upstreams["default"].targets()] == [True, True]
 
 
 async def test_the_last_usable_target_is_never_ejected(start: Start) -> None:

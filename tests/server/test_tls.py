@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import pytest
 
@@ -26,6 +26,7 @@ class SecureTarget:
     def __init__(self, context: ssl.SSLContext) -> None:
         self.answer = OK
         self.cut = False  # without the close_notify that ends TLS in order
+        self.deaf = False  # to all that comes behind the first answer
         self.kept: list[
             asyncio.StreamWriter
         ] = []  # those that were cut, which would close once nobody has them
@@ -48,6 +49,8 @@ class SecureTarget:
     def close(self) -> None:
         assert self._server is not None
         self._server.close()
+        for writer in self.kept:
+            writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         secure = writer.get_extra_info("ssl_object")
@@ -58,6 +61,10 @@ class SecureTarget:
                 await reader.readuntil(b"\r\n\r\n")
                 writer.write(self.answer)
                 await writer.drain()
+                if self.deaf:
+                    cast("asyncio.Transport", writer.transport).pause_reading()
+                    self.kept.append(writer)
+                    return
                 if b"Length" not in self.answer:
                     break
         if self.cut:
@@ -315,6 +322,19 @@ async def test_a_target_that_speaks_no_tls_is_told_apart(front: Front, start: St
         "cannot connect to upstream default: the TLS handshake failed",
         "cannot connect to upstream default: connection reset",
     )
+
+
+async def test_a_connection_whose_end_nobody_acknowledges_holds_no_place(
+    front: Front, start_secure: StartSecure
+) -> None:
+    target = await start_secure()
+    target.deaf = True
+    wire = await front(target.port, more=", pool: {max_connections: 1}")
+    pool = wire.plane.upstreams["default"]
+    for _ in range(2):
+        assert await ask(wire) == (200, "ok")
+        wire.late(60)
+        assert (pool.connections, pool.in_flight) == (0, 0)
 
 
 # Against openssl.

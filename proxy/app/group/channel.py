@@ -8,15 +8,18 @@ import array
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 #: What is said: ``kind`` and whatever belongs to it.
 Message: TypeAlias = Mapping[str, Any]
+
+_LOG = logging.getLogger(__name__)
 
 _HEADER = struct.Struct("<II")
 #: How many descriptors one byte carries; the kernel takes up to 253 at once.
@@ -43,15 +46,19 @@ class Channel:
         self._loop.add_reader(sock.fileno(), self._read)
 
     def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
-        """Send a message, now or when there is room; what nobody receives any more is dropped."""
+        """Send a message, now or when there is room; what nobody receives any more is dropped.
+
+        Raises:
+            OSError: this process has no room for copies of the descriptors. Nothing is sent.
+        """
         if self._closed:
             return
         body = json.dumps(message).encode()
-        self._unsent.append((_HEADER.pack(len(body), len(descriptors)), []))
-        for first in range(0, len(descriptors), _AT_ONCE):
-            # Its own copies: the sender may close his before there is room.
-            copies = [os.dup(descriptor) for descriptor in descriptors[first : first + _AT_ONCE]]
-            self._unsent.append((b".", copies))
+        # Its own copies: the sender may close his before there is room. A message goes whole or not at all.
+        copies = _copy_all(descriptors)
+        self._unsent.append((_HEADER.pack(len(body), len(copies)), []))
+        for first in range(0, len(copies), _AT_ONCE):
+            self._unsent.append((b".", copies[first : first + _AT_ONCE]))
         self._unsent.append((body, []))
         self._write()
 
@@ -93,15 +100,19 @@ class Channel:
 
     def _read(self) -> None:
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._socket, _READ_SIZE, _AT_ONCE)
+            data, descriptors, flags, _ = socket.recv_fds(self._socket, _READ_SIZE, _AT_ONCE)
         except BlockingIOError:
             return
         except OSError:
-            data, descriptors = b"", []
+            data, descriptors, flags = b"", [], 0
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
         self._descriptors += descriptors
         self._came += data
+        if flags & socket.MSG_CTRUNC:
+            # Which message they are missing from is not known.
+            _LOG.error("file descriptors were lost on their way: this process has as many files as it may")
+            self._end()
         while not self._closed and (message := self._next()) is not None:
             self._receive(*message)
         if not data:
@@ -117,6 +128,16 @@ class Channel:
         body = bytes(self._came[start : start + size])
         del self._came[: start + size]
         return json.loads(body), [self._descriptors.popleft() for _ in range(count)]
+
+
+def _copy_all(descriptors: Iterable[int]) -> list[int]:
+    copies: list[int] = []
+    with contextlib.ExitStack() as undo:
+        undo.callback(_close_all, copies)
+        for descriptor in descriptors:
+            copies.append(os.dup(descriptor))  # noqa: PERF401 - those before one that fails are closed
+        undo.pop_all()
+    return copies
 
 
 def _close_all(descriptors: "deque[int] | list[int]") -> None:

@@ -72,7 +72,7 @@ class Worker:
             self._messages.put_nowait((message, descriptors))
 
     def _lose_supervisor(self) -> None:
-        _LOG.error("the supervisor is gone; this worker finishes what is in flight and ends")
+        _LOG.error("the channel to the supervisor ended; this worker finishes what is in flight and ends")
         self._messages.put_nowait(({"kind": Kind.DRAIN}, []))
 
     async def _start(self, message: Message, descriptors: list[int]) -> None:

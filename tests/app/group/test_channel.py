@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import resource
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -64,3 +66,53 @@ async def test_the_end_of_one_side_is_told_to_the_other(ends: tuple[End, End]) -
     assert receiver.came.qsize() == 1
     assert not sender.ended.is_set()
     receiver.channel.send({"lost": True})
+
+
+@contextmanager
+def room_for(count: int) -> Iterator[None]:
+    """Let this process open so many more files, and no others."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1 + count, hard))
+    taken = []
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(count):
+            os.close(taken.pop())
+        yield
+    finally:
+        for file in taken:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def open_files() -> set[str]:
+    return set(os.listdir("/proc/self/fd"))
+
+
+async def test_a_message_whose_descriptors_cannot_be_copied_is_not_sent(ends: tuple[End, End]) -> None:
+    sender, receiver = ends
+    before = open_files()
+    with room_for(1), pytest.raises(OSError, match="Too many open files"):
+        sender.channel.send({"lost": True}, [0, 0])
+    assert open_files() == before
+    sender.channel.send({"next": True})
+    assert await receiver.came.get() == ({"next": True}, [])
+
+
+async def test_descriptors_that_find_no_room_end_the_channel(
+    ends: tuple[End, End], caplog: pytest.LogCaptureFixture
+) -> None:
+    sender, receiver = ends
+    before = open_files()
+    sender.channel.send({"count": 3}, [0, 0, 0])
+    with room_for(1):
+        await receiver.ended.wait()
+    assert receiver.came.empty()
+    await sender.ended.wait()
+    assert len(open_files()) == len(before) - len(ends)
+    assert caplog.messages == [
+        "file descriptors were lost on their way: this process has as many files as it may"
+    ]

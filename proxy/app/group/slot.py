@@ -77,7 +77,7 @@ class Slot:
             except OSError as error:
                 _LOG.error("worker %d cannot be started: %s", self.number, error)
                 self.status = 1
-                self.failures += 1
+            self._clear()
             on_end(self)
             self._on_change()
             if stopping.is_set():
@@ -97,25 +97,29 @@ class Slot:
         """Start the process; return its status once it ended."""
         self._ended.clear()
         self.incarnation += 1
-        process, ours = self._spawn()
-        self._process = process
-        self.prepared = self.serving = 0
         self.error = None
+        self._process, ours = self._spawn()
         self._channel = Channel(ours, self._receive, self._ended.set)
-        self._brief(self)
-        await self._ended.wait()
-        self._channel = None
         try:
-            status = await asyncio.to_thread(process.wait, _END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            status = await asyncio.to_thread(process.wait)
-        self._process = None
+            self._brief(self)
+            await self._ended.wait()
+        except BaseException:
+            # Nobody would talk to it any more.
+            self._process.kill()
+            raise
+        finally:
+            self._channel.close()
+            self._channel = None
+            status = await _reap(self._process)
+            self._process = None
+        return status
+
+    def _clear(self) -> None:
+        """Forget what was heard of a process that is gone."""
         self.failures = 0 if self.serving else self.failures + 1
         self.prepared = self.serving = 0
         self.gauges = {"gauges": []}
         self.answered = True
-        return status
 
     def _spawn(self) -> "tuple[subprocess.Popen[bytes], socket.socket]":
         """Start the process, and return it with the socket to talk to it.
@@ -157,6 +161,15 @@ class Slot:
             case other:
                 _LOG.error("worker %d says %s, which only a supervisor does", self.number, other)
         self._on_change()
+
+
+async def _reap(process: "subprocess.Popen[bytes]") -> int:
+    """Return the status of a process that has no channel any more."""
+    try:
+        return await asyncio.to_thread(process.wait, _END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return await asyncio.to_thread(process.wait)
 
 
 def _environment() -> Mapping[str, str]:

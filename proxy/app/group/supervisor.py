@@ -31,6 +31,7 @@ from proxy.config.schema import Config
 from proxy.observability.metrics import Metrics
 from proxy.server.group_limits import GroupMemory
 from proxy.server.group_sockets import GroupSockets, PreparedSockets
+from proxy.server.open_files import allow_group_files
 
 _LOG = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Supervisor:
         say: Callable[[str], None],
         read: Callable[[], LoadedConfig] | None,
     ) -> None:
+        allow_group_files(loaded.config, workers)
         self._loaded = loaded
         self._environ = environ
         self._say = say
@@ -192,6 +194,7 @@ class Supervisor:
 
     async def _apply(self, loaded: LoadedConfig) -> None:
         """Have every worker make ready for a config; only when all are, all go over to it."""
+        allow_group_files(loaded.config, len(self._slots))
         generation = self._running.order.generation + 1
         try:
             running = self._prepare(loaded, generation)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import time
@@ -276,6 +277,18 @@ def test_a_bad_config_reaches_none_of_them(start: Start, upstream: Upstream) -> 
     proxy.wait(lambda: "is started again" in proxy.errors)
     for _ in range(6):
         assert "traceparent" in proxy.get("/api/")[1]
+
+
+def test_a_supervisor_may_open_a_listener_for_every_worker(start: Start, upstream: Upstream) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    listeners = ", ".join(["'127.0.0.1:0'"] * 60)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (120, hard))
+    try:
+        proxy = start(config_of(upstream, f"[{listeners}]", TWO))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(proxy.lines) == 61
+    assert proxy.end() == 0
 
 
 @pytest.mark.slow

@@ -99,7 +99,7 @@ class Supervisor:
             self._health.commit(self._health.prepare(loaded.config))
             bound.callback(self._health.stop)
             admin = AdminSite(loaded.config.admin.listen, bound)
-            watch_signals(self._stop.set, self._reloader.ask)
+            watch_signals(self.stop, self._reloader.ask)
             admin.start(
                 Facts(
                     GroupCollector(self._metrics, [slot.block for slot in self._slots], self._gauges).scrape,
@@ -120,6 +120,11 @@ class Supervisor:
                 clean = await self._end()
             await admin.stop()
             return 0 if clean else 1
+
+    def stop(self) -> None:
+        """Drain and end ``run``, whatever is waited for."""
+        self._stop.set()
+        self._changed.set()
 
     # The workers.
 
@@ -164,7 +169,7 @@ class Supervisor:
 
     async def _end(self) -> bool:
         """Drain the workers; return whether each of them finished what it had."""
-        self._stop.set()
+        self.stop()
         # The workers hold them still, and accept whoever is queued before they close them.
         self._sockets.close()
         draining = [slot for slot in self._slots if slot.alive]

@@ -5,10 +5,13 @@ import os
 import resource
 import signal
 import socket
+import subprocess
 import time
 import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection, HTTPException
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -277,6 +280,62 @@ def test_a_bad_config_reaches_none_of_them(start: Start, upstream: Upstream) -> 
     proxy.wait(lambda: "is started again" in proxy.errors)
     for _ in range(6):
         assert "traceparent" in proxy.get("/api/")[1]
+
+
+#: A module of matchers for which workers wait while there is a gate and nobody holds it open.
+GATED = """
+import pathlib, sys
+here = pathlib.Path({folder!r})
+if "worker" in sys.argv[0] and (here / "gate").exists():
+    (here / "waiting").touch()
+    (here / "gate").open("rb").close()
+def matches(url):
+    return True
+"""
+BY_MODULE = TWO + "tracing: {rules: [{name: api, match: {function: 'matchers:matches'}, sample_rate: 100}]}\n"
+
+
+@pytest.fixture
+def write_module(tmp_path: Path) -> Callable[[str], None]:
+    def write(text: str) -> None:
+        (tmp_path / "matchers.new").write_text(text)
+        (tmp_path / "matchers.new").replace(tmp_path / "matchers.py")
+
+    return write
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Callable[[], FileIO]]:
+    """Open the gate for as long as the file is."""
+    path = tmp_path / "gate"
+
+    def open_gate() -> FileIO:
+        return FileIO(path, "r+")
+
+    yield open_gate
+    if path.exists():
+        # Those of a test that failed would wait for ever.
+        open_gate().close()
+
+
+def test_a_signal_ends_a_group_that_waits_for_its_workers_to_start(
+    start: Start,
+    upstream: Upstream,
+    write_module: Callable[[str], None],
+    gate: Callable[[], FileIO],
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "proxy.sock"
+    write_module(GATED.format(folder=str(tmp_path)))
+    os.mkfifo(tmp_path / "gate")
+    proxy = start(config_of(upstream, f"'unix:{path}'", BY_MODULE), stdout=subprocess.DEVNULL)
+    proxy.wait((tmp_path / "waiting").exists)
+    assert path.exists()
+    proxy.process.send_signal(signal.SIGTERM)
+    # Before any worker says a word.
+    proxy.wait(lambda: not path.exists())
+    with gate():
+        assert proxy.process.wait(20) == 0
 
 
 def test_a_supervisor_may_open_a_listener_for_every_worker(start: Start, upstream: Upstream) -> None:

@@ -74,6 +74,7 @@ class Supervisor:
         self._sockets = GroupSockets(workers)
         self._changed = asyncio.Event()
         self._stop = asyncio.Event()
+        self._attempts = 0  # at a config: each has a number of its own, also where it is refused
         self._slots = [Slot(number, self._brief, self._changed.set) for number in range(workers)]
         self._tasks: list[asyncio.Task[None]] = []
         self._explainer = Explainer(loaded.config, self._secret)
@@ -92,7 +93,7 @@ class Supervisor:
         loaded = self._loaded
         with contextlib.ExitStack() as bound:
             try:
-                self._commit(self._prepare(loaded, 1))
+                self._commit(self._prepare(loaded))
             except TooManyCaps as error:
                 raise WorkersFailed(str(error)) from None
             bound.callback(self._sockets.close)
@@ -134,15 +135,20 @@ class Supervisor:
             lambda: (
                 all(slot.serving for slot in self._slots)
                 or self._stop.is_set()
-                or any(slot.failures >= _MOST_FAILURES or slot.error for slot in self._slots)
+                or any(slot.failures >= _MOST_FAILURES or self._why_unfit(slot) for slot in self._slots)
             ),
             None,
         )
         for slot in self._slots:
-            if slot.error is not None:
-                raise WorkersFailed(f"worker {slot.number} cannot serve: {slot.error}")
+            if (error := self._why_unfit(slot)) is not None:
+                raise WorkersFailed(f"worker {slot.number} cannot serve: {error}")
             if slot.failures >= _MOST_FAILURES:
                 raise WorkersFailed(f"worker {slot.number} ends before it serves")
+
+    @staticmethod
+    def _why_unfit(slot: Slot) -> str | None:
+        # Where it serves, the error is one of a reload, which the admin server may ask for already.
+        return None if slot.serving else slot.error
 
     def _brief(self, slot: Slot) -> None:
         """Tell a process that was just started who it is, and by which config to serve."""
@@ -187,9 +193,10 @@ class Supervisor:
 
     # The config.
 
-    def _prepare(self, loaded: LoadedConfig, generation: int) -> _Running:
+    def _prepare(self, loaded: LoadedConfig) -> _Running:
+        self._attempts += 1
         caps = self._caps.prepare(loaded.config)
-        order = Order(generation, Path(loaded.file).absolute(), self._environ, loaded.text, caps)
+        order = Order(self._attempts, Path(loaded.file).absolute(), self._environ, loaded.text, caps)
         return _Running(loaded.config, order, self._sockets.prepare(loaded.config.listen))
 
     def _commit(self, running: _Running) -> None:
@@ -200,9 +207,8 @@ class Supervisor:
     async def _apply(self, loaded: LoadedConfig) -> None:
         """Have every worker make ready for a config; only when all are, all go over to it."""
         allow_group_files(loaded.config, len(self._slots))
-        generation = self._running.order.generation + 1
         try:
-            running = self._prepare(loaded, generation)
+            running = self._prepare(loaded)
         except TooManyCaps as error:
             raise ReloadRefused(str(error)) from None
         try:
@@ -218,6 +224,7 @@ class Supervisor:
         self._commit(running)
         self._health.commit(monitor)
         self._explainer.renew(loaded.config)
+        generation = running.order.generation
         for slot in self._slots:
             if slot.prepared == generation:
                 self._send_commit(slot)

@@ -292,6 +292,9 @@ if "worker" in sys.argv[0] and (here / "gate").exists():
 def matches(url):
     return True
 """
+#: A module that only workers refuse, and those that they do not.
+REFUSED = "import sys\nassert 'worker' not in sys.argv[0]\ndef matches(url): return True\n"
+ALL, NONE = (f"def matches(url): return {answer}\n" for answer in (True, False))
 BY_MODULE = TWO + "tracing: {rules: [{name: api, match: {function: 'matchers:matches'}, sample_rate: 100}]}\n"
 
 
@@ -316,6 +319,23 @@ def gate(tmp_path: Path) -> Iterator[Callable[[], FileIO]]:
     if path.exists():
         # Those of a test that failed would wait for ever.
         open_gate().close()
+
+
+def test_each_reload_is_judged_by_its_own_answers(
+    start: Start, upstream: Upstream, write_module: Callable[[str], None]
+) -> None:
+    write_module(ALL)
+    proxy = start(config_of(upstream, more=BY_MODULE))
+    traced = True
+    for module in (REFUSED, NONE, REFUSED, REFUSED, ALL, REFUSED):
+        write_module(module)
+        if module == REFUSED:
+            assert proxy.ask_to_reload()[0] == 422
+        else:
+            assert proxy.ask_to_reload()[0] == 200
+            traced = module == ALL
+        for _ in range(6):
+            assert ("traceparent" in proxy.get("/")[1]) is traced
 
 
 def test_a_signal_ends_a_group_that_waits_for_its_workers_to_start(

@@ -229,8 +229,7 @@ class Supervisor:
             if slot.prepared == generation:
                 self._send_commit(slot)
             else:
-                # It was started meanwhile, by the config before.
-                self._send_whole(slot)
+                self._catch_up(slot)
         if not await self._until(lambda: all(self._serves(slot, generation) for slot in self._slots)):
             _LOG.error("a worker takes more than %g s to go over to the config", _READY_SECONDS)
         urls = self._sockets.urls(loaded.config.listen)
@@ -252,6 +251,14 @@ class Supervisor:
             raise ReloadRefused(errors[0])
         if not in_time:
             raise ReloadRefused(f"a worker is not ready after {_READY_SECONDS:g} s")
+
+    def _catch_up(self, slot: Slot) -> None:
+        """Have a worker that was started meanwhile, by the config before, go over to the one in use."""
+        try:
+            self._send_whole(slot)
+        except OSError as error:
+            _LOG.error("worker %d cannot be told the config and is ended: %s", slot.number, error)
+            slot.kill()
 
     @staticmethod
     def _serves(slot: Slot, generation: int) -> bool:

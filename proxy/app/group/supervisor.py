@@ -44,6 +44,9 @@ _DRAIN_MARGIN = 5.0
 #: After so many processes in a row that never served, the group does not start.
 _MOST_FAILURES = 3
 
+#: Why a reload is refused while the workers drain.
+_STOPPING = "the proxy is stopping"
+
 
 @dataclass(frozen=True, slots=True)
 class _Running:
@@ -206,7 +209,10 @@ class Supervisor:
 
     async def _apply(self, loaded: LoadedConfig) -> None:
         """Have every worker make ready for a config; only when all are, all go over to it."""
+        if self._stop.is_set():
+            raise ReloadRefused(_STOPPING)
         allow_group_files(loaded.config, len(self._slots))
+        before = self._sockets.urls(self._running.config.listen)
         try:
             running = self._prepare(loaded)
         except TooManyCaps as error:
@@ -220,8 +226,8 @@ class Supervisor:
                 slot.send({"kind": Kind.DISCARD})
             running.sockets.discard()
             raise
-        before = self._sockets.urls(self._running.config.listen)
         self._commit(running)
+        opened = [url for url in self._sockets.urls(loaded.config.listen) if url not in before]
         self._health.commit(monitor)
         self._explainer.renew(loaded.config)
         generation = running.order.generation
@@ -232,8 +238,8 @@ class Supervisor:
                 self._catch_up(slot)
         if not await self._until(lambda: all(self._serves(slot, generation) for slot in self._slots)):
             _LOG.error("a worker takes more than %g s to go over to the config", _READY_SECONDS)
-        urls = self._sockets.urls(loaded.config.listen)
-        say_listeners(self._say, [url for url in urls if url not in before], None)
+        if not self._stop.is_set():
+            say_listeners(self._say, opened, None)
 
     async def _make_ready(self, running: _Running) -> None:
         generation = running.order.generation
@@ -244,8 +250,13 @@ class Supervisor:
             slot.send(*running.order.message(new))
         # One that ended meanwhile starts by the config that is in use then.
         in_time = await self._until(
-            lambda: all(slot.prepared == generation or slot.incarnation != was for slot, was in asked)
+            lambda: (
+                all(slot.prepared == generation or slot.incarnation != was for slot, was in asked)
+                or self._stop.is_set()
+            )
         )
+        if self._stop.is_set():
+            raise ReloadRefused(_STOPPING)
         errors = [slot.error for slot, _ in asked if slot.prepared == generation and slot.error is not None]
         if errors:
             raise ReloadRefused(errors[0])

@@ -9,6 +9,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection, HTTPException
 from io import FileIO
@@ -336,6 +337,31 @@ def test_each_reload_is_judged_by_its_own_answers(
             traced = module == ALL
         for _ in range(6):
             assert ("traceparent" in proxy.get("/")[1]) is traced
+
+
+def test_a_reload_that_a_drain_overtakes_is_refused(
+    start: Start,
+    upstream: Upstream,
+    write_module: Callable[[str], None],
+    gate: Callable[[], FileIO],
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "new.sock"
+    write_module(GATED.format(folder=str(tmp_path)))
+    proxy = start(config_of(upstream, more=BY_MODULE))
+    os.mkfifo(tmp_path / "gate")
+    proxy.rewrite(config_of(upstream, f"'unix:{path}'", BY_MODULE))
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(proxy.ask_to_reload)
+        proxy.wait((tmp_path / "waiting").exists)
+        assert path.exists()
+        proxy.process.send_signal(signal.SIGTERM)
+        proxy.wait(lambda: status_of(proxy.admin_url + "/readyz") == 503)
+        with gate():
+            assert answer.result()[0] == 422
+            assert not path.exists()
+            assert proxy.process.wait(20) == 0
+    assert "Traceback" not in proxy.errors
 
 
 def test_a_signal_ends_a_group_that_waits_for_its_workers_to_start(

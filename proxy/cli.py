@@ -242,10 +242,11 @@ def _explain(options: argparse.Namespace) -> int:
         )
 
     try:
-        policy = compile_policy(load_config(options.config, os.environ).config, complain_of_matcher)
+        config = load_config(options.config, os.environ).config
+        policy = compile_policy(config, complain_of_matcher)
         headers = tuple(_header(text) for text in options.headers)
         question = Question(options.url, options.method, headers, options.client)
-        explanation = explain(policy, question, IdSource(os.urandom), time.monotonic())
+        explanation = explain(policy, config.upstreams, question, IdSource(os.urandom), time.monotonic())
     except ConfigError as error:
         _complain(str(error))
         return BAD_CONFIG

@@ -1,19 +1,20 @@
 """What the proxy would do with a request, and why: the same exchange, driven without a network."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
 import httptools
 
 from proxy.client import Client, Policy
+from proxy.config.upstream import Upstream
 from proxy.exchange import Exchange, Forward
 from proxy.message.encode import encode_request_head
 from proxy.message.error import ErrorKind, RefusedMessage
 from proxy.message.framing import request_framing
 from proxy.message.head import Field, RequestHead, ResponseHead
-from proxy.message.lines import parse_fields
+from proxy.message.lines import parse_fields, with_host
 from proxy.message.target import normalize_authority
 from proxy.policy import cors
 from proxy.policy.outcome import Context, Decision, Reason
@@ -80,8 +81,10 @@ class Explanation:
         }
 
 
-def explain(policy: Policy, question: Question, ids: IdSource, now: float) -> Explanation:
-    """Explain a request.
+def explain(
+    policy: Policy, upstreams: Mapping[str, Upstream], question: Question, ids: IdSource, now: float
+) -> Explanation:
+    """Explain a request; ``upstreams`` say by which Host they want it: that of the first of several targets.
 
     Raises:
         ValueError: the URL is not one that a client could ask for, or ``client`` is no address.
@@ -100,7 +103,7 @@ def explain(policy: Policy, question: Question, ids: IdSource, now: float) -> Ex
     assert trace is not None  # receive_request raises before it, or decides
     if isinstance(action, Forward):
         answer = parse_fields(exchange.receive_response(ResponseHead(200, b"OK", [])))
-        upstream, sent, status = action.upstream, action.fields, None
+        upstream, sent, status = action.upstream, _fields_for(upstreams[action.upstream], action.lines), None
     else:
         upstream, sent, answer, status = None, [], action.fields, action.status
     return Explanation(
@@ -120,6 +123,11 @@ def explain(policy: Policy, question: Question, ids: IdSource, now: float) -> Ex
         status=status,
         other_scheme_rule=None if exchange.matched else _match_other_scheme(policy, exchange.url, head),
     )
+
+
+def _fields_for(upstream: Upstream, lines: bytes) -> list[Field]:
+    host = upstream.host_for(upstream.targets[0])
+    return parse_fields(lines if host is None else with_host(lines, host.encode("ascii")))
 
 
 def split_url(url: str) -> tuple[str, bytes, bytes]:

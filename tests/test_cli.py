@@ -228,6 +228,23 @@ DECIDED = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "host"),
+    [
+        pytest.param("", "shop.example.com", id="preserve"),
+        pytest.param(", host: target", "10.0.0.1:9000", id="target"),
+        pytest.param(", host: API.internal:81", "API.internal:81", id="name"),
+    ],
+)
+def test_explain_shows_the_host_that_the_upstream_gets(
+    explain: Callable[..., Any], settings: str, host: str
+) -> None:
+    targets = "['http://10.0.0.1:9000', 'http://10.0.0.2:9000']"
+    config = f"upstreams: {{default: {{targets: {targets}{settings}}}}}\n"
+    sent = explain("http://shop.example.com/", config=config)["upstream_headers"]
+    assert [value for name, value in sent if name.lower() == "host"] == [host]
+
+
 @pytest.mark.parametrize(("path", "headers", "decision", "reason", "context", "fault"), DECIDED)
 def test_explain_tells_each_outcome(
     explain: Callable[..., Any],

@@ -57,14 +57,13 @@ class Explainer:
     async def explain(self, question: Question) -> Explanation:
         """Explain one request; raises ValueError for one that no client could send."""
         async with self._compiling:
-            policy = self._policy
+            policy, config = self._policy, self._config
             if policy is None:
                 # Compiled aside, for thousands of rules would keep requests waiting.
-                config = self._config
                 policy = await asyncio.to_thread(compile_policy, config, _ignore, secret=self._secret)
                 if config is self._config:
                     self._policy = policy
-        return explain(policy, question, self._ids, time.monotonic())
+        return explain(policy, config.upstreams, question, self._ids, time.monotonic())
 
 
 class AdminSite:

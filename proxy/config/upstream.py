@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from proxy.config.addresses import AnyTarget
+from proxy.config.addresses import AnyTarget, Target
 from proxy.config.certificates import check_authorities, check_certificate
 from proxy.config.fields import Items, Leaf, OrNull, choice, is_null, optional
 from proxy.config.loading import OptionalFileName
@@ -156,6 +156,12 @@ class Upstream(Section):
         default=PRESERVE, description="The Host sent upstream: preserve, target, or a name."
     )
     tls: UpstreamTls = Field(default=UpstreamTls.model_construct(), description="For https:// targets.")
+
+    def host_for(self, target: Target) -> str | None:
+        """Return the Host that a request to a target is sent with; None: its own."""
+        if self.host == PRESERVE:
+            return None
+        return target.authority if self.host == TARGET else self.host
 
 
 def _read_route_host(scalar: Scalar) -> str:

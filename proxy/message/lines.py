@@ -14,6 +14,12 @@ Field: TypeAlias = tuple[bytes, bytes]
 _FIELD: Final = re.compile(rb"\r\n([^:\r]+):[ \t]*([^\r]*)")
 
 
+def with_host(lines: bytes, host: bytes) -> bytes:
+    """Return field lines with this Host, in front, instead of the one that they have."""
+    others = [field for field in parse_fields(lines) if field[0].lower() != b"host"]
+    return encode_lines([(b"Host", host), *others])
+
+
 def parse_fields(lines: bytes) -> list[Field]:
     """Return the fields in order; values keep trailing white space."""
     return _FIELD.findall(lines)

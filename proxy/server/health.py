@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from proxy import __version__
 from proxy.config.addresses import Scheme, Target, UnixAddress
-from proxy.config.upstream import PRESERVE, TARGET, HealthCheck, Upstream
+from proxy.config.upstream import HealthCheck, Upstream
 from proxy.resolving.resolver import Resolver
 from proxy.server.clock import clock
 from proxy.server.connect import attempt_delay, describe
@@ -175,7 +175,7 @@ class _Check:
                 ssl=self._tls or True,
                 happy_eyeballs_delay=attempt_delay(self._check.timeout, 2),
             )
-        host = target.authority if settings.host in (PRESERVE, TARGET) else settings.host
+        host = settings.host_for(target) or target.authority
         return ClientSession(
             connector=connector,
             headers={"Host": host, "User-Agent": f"traceward/{__version__}"},

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable, Container, Coroutine, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from proxy.config.upstream import PRESERVE, TARGET
+from proxy.config.upstream import PRESERVE
 from proxy.config.upstream import Upstream as UpstreamSettings
 from proxy.message.error import ErrorKind
-from proxy.message.lines import encode_lines, parse_fields
+from proxy.message.lines import with_host
 from proxy.resolving.resolver import Resolver
 from proxy.server.balance import make_balance
 from proxy.server.clock import clock
@@ -39,7 +39,6 @@ class Upstream:
         "_connecting",
         "_failures",
         "_head_bytes",
-        "_host",
         "_max_idle",
         "_open",
         "_pending",
@@ -77,7 +76,6 @@ class Upstream:
             resolver, tls=tls, server_name=settings.tls.server_name, patience=settings.timeouts.connect
         )
         self.changes_host = settings.host != PRESERVE
-        self._host = None if settings.host in (PRESERVE, TARGET) else settings.host.encode("ascii")
         self.response_timeout = settings.timeouts.response
         self.idle_timeout = settings.timeouts.idle
         self._pool_idle_timeout = settings.pool.idle_timeout
@@ -143,12 +141,8 @@ class Upstream:
 
     def address(self, lines: bytes, target: TargetPool) -> bytes:
         """Return the request's field lines with the Host that this upstream is to see."""
-        settings = self.settings
-        host = target.authority if settings.host == TARGET else self._host
-        if host is None:
-            return lines
-        others = [field for field in parse_fields(lines) if field[0].lower() != b"host"]
-        return encode_lines([(b"Host", host), *others])
+        host = self.settings.host_for(target.address)
+        return lines if host is None else with_host(lines, host.encode("ascii"))
 
     def replace(self, connection: UpstreamConnection) -> None:
         """Make up for a pooled connection that a client cost: the next one is not to wait for another."""

@@ -13,7 +13,6 @@ class TargetPool:
 
     __slots__ = (
         "address",
-        "authority",
         "connecting",
         "ejected",
         "failures",
@@ -26,7 +25,6 @@ class TargetPool:
     def __init__(self, address: Target) -> None:
         self.address = address
         self.name = str(address)
-        self.authority = address.authority.encode("ascii")
         self.idle: list[UpstreamConnection] = []
         self.open = 0  # connections, the idle ones among them
         self.connecting = 0  # attempts to make one

@@ -34,7 +34,8 @@ class Proxy:
         self.reloaded = Reloaded()
         collector = MetricsCollector(Metrics(), lambda: [(catalog.SAMPLE_RATE, {("api",): 10.0})])
         self.families = collector.families
-        self._policy = compile_policy(load_config(config_file(), {}).config, lambda rule, error: None)
+        self._config = load_config(config_file(), {}).config
+        self._policy = compile_policy(self._config, lambda rule, error: None)
 
     async def scrape(self) -> Iterator[Family | None]:
         return self.families()
@@ -43,7 +44,8 @@ class Proxy:
         return self.reason
 
     async def explain(self, question: Question) -> Explanation:
-        return explain(self._policy, question, IdSource(lambda size: b"\x01" * size), 0.0)
+        upstreams = self._config.upstreams
+        return explain(self._policy, upstreams, question, IdSource(lambda size: b"\x01" * size), 0.0)
 
     async def reload(self) -> Reloaded:
         return self.reloaded

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from proxy.client import Policy
 from proxy.config.compile import compile_policy
 from proxy.config.load import load_text
+from proxy.config.upstream import Upstream as UpstreamSettings
 from proxy.explain import Explanation, Question, explain
 from proxy.tracecontext.formats import CONTEXT_FIELDS
 from proxy.tracecontext.ids import IdSource
@@ -176,12 +177,14 @@ class Live:
     running: Running
     upstream: RecordingUpstream
     policy: Policy = field(init=False)
+    _upstreams: Mapping[str, UpstreamSettings] = field(init=False)
     _wire: Wire = field(init=False)
     _serial: "itertools.count[int]" = field(init=False)
 
     def __post_init__(self) -> None:
         loaded = load_text(self.config.encode(), Path("conformance.yaml"), {})
         self.policy = compile_policy(loaded.config, _never)
+        self._upstreams = loaded.config.upstreams
         self._wire = Wire(self.running.port)
         self._serial = itertools.count(self.running.port * 1_000_000)
 
@@ -215,7 +218,7 @@ class Live:
     def explain_with(self, question: Question, trace_id: str = "", span_id: str = "") -> Explanation:
         """Explain with new ids: those given, then low ones, which rates below 99 do not sample."""
         block = bytes.fromhex(trace_id + span_id) + b"\x01" * 4096
-        return explain(self.policy, question, IdSource(lambda size: block[:size]), 1.0)
+        return explain(self.policy, self._upstreams, question, IdSource(lambda size: block[:size]), 1.0)
 
     def ask(self, question: Question) -> dict[str, Any]:
         """Ask ``POST /api/explain``."""

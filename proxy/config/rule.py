@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import Field, WrapValidator
 
+from proxy.config.expressions import instead_of, matches_no_url
 from proxy.config.fields import Items, Keyed, Leaf, choice, is_null, optional, plain_text
 from proxy.config.loading import MatcherName
 from proxy.config.names import (
@@ -143,13 +144,18 @@ def _remedy(error: str) -> str:
 
 def _read_regex(scalar: Scalar) -> str:
     if not scalar.text:
-        raise ValueError("is empty and would match every URL: write match: {prefix: /} for that")
+        raise ValueError("is empty and would match every URL: write which it is to match, such as /api/")
     try:
         compile_regex(scalar.text)
     except ValueError as error:
         raise ValueError(
             f"{shorten(scalar.text)} is not RE2 syntax: {error}; {_remedy(str(error))}"
         ) from None
+    if matches_no_url(scalar.text):
+        raise ValueError(
+            f"is {shorten(scalar.text)}, and every URL begins with http:// or https://, so it never matches: "
+            f"write {instead_of(scalar.text)}"
+        )
     return scalar.text
 
 
@@ -184,7 +190,7 @@ class MatchSettings(SparseSection):
     def check(cls, data: Mapping[str, object]) -> Iterable[tuple[Location, str]]:
         """A match without conditions is more likely an unfinished one than meant for everything."""
         if not data:
-            yield (), "has no condition: write match: / for every request"
+            yield (), "has no condition: write which requests are meant, such as match: /api/"
 
 
 class RuleSettings(SparseSection, TracingChoices):

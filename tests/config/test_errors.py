@@ -667,7 +667,12 @@ RULES = [
     ),
     pytest.param(
         "tracing: {rules: [{match: {}}]}",
-        ["1:27: tracing.rules[0].match: has no condition: write match: / for every request"],
+        [
+            (
+                "1:27: tracing.rules[0].match: has no condition: write which requests are meant, "
+                "such as match: /api/"
+            )
+        ],
         id="match-empty",
     ),
     pytest.param(
@@ -724,10 +729,20 @@ RULES = [
         [
             (
                 "1:35: tracing.rules[0].match.regex: is empty and would match every URL: write "
-                "match: {prefix: /} for that"
+                "which it is to match, such as /api/"
             )
         ],
         id="regex-empty",
+    ),
+    pytest.param(
+        "tracing: {rules: [{match: {prefix: /a/, regex: '^/api/'}}]}",
+        [
+            (
+                "1:48: tracing.rules[0].match.regex: is '^/api/', and every URL begins with http:// or "
+                "https://, so it never matches: write prefix: /api/, or regex: ^https?://[^/]*/api/"
+            )
+        ],
+        id="regex-never-matches",
     ),
     pytest.param(
         "tracing: {rules: [{match: {methods: []}}]}",

@@ -3,7 +3,6 @@
 import re
 
 import re2
-
 from proxy.policy.rules import compile_regex
 
 _ANY = re.compile(r"\^?(https\?://)?(\.[*+]\??)?(\$)?|[.^$/]|://|\^?https\?://|\^?\.\+")

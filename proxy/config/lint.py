@@ -4,17 +4,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
+from urllib.parse import urlsplit, urlunsplit
 
 from proxy.config.addresses import Scheme
 from proxy.config.compile import rule_name
 from proxy.config.expressions import literal_prefix, matches_every_url, scheme_of
 from proxy.config.load import LoadedConfig
+from proxy.config.messages import AT_KEY
 from proxy.config.problem import Location, write_path
 from proxy.config.process import LintCode
-from proxy.config.rule import Inject, RuleSettings, TracingChoices
+from proxy.config.rule import Inject, RuleSettings
 from proxy.config.schema import Config, Environment
-from proxy.config.shadow import shadowed
+from proxy.config.shadow import shadowed, shadowed_routes
 from proxy.config.tracing import Participate
+from proxy.config.unused import unused_settings
 from proxy.policy.propagation import Parent
 
 _RANGES = {
@@ -48,7 +51,7 @@ def lint(loaded: LoadedConfig) -> list[LintWarning]:
     warnings = []
     for code, location, message in _find(config):
         if code not in config.lint.ignore:
-            written, place = loaded.document.locate(location)
+            written, place = loaded.document.locate(location, key=location[-1:] == (AT_KEY,))
             path = write_path(written)
             warnings.append(LintWarning(code, loaded.file, place.line, place.column, path, message))
     return sorted(warnings, key=lambda warning: (warning.line, warning.column))
@@ -58,10 +61,15 @@ def _find(config: Config) -> Iterator[_Finding]:
     yield from _sample_rate(config)
     for index, rule in enumerate(config.tracing.rules):
         yield from _rule(config, index, rule)
-        yield from _unused(("tracing", "rules", index), rule)
     yield from _shadowed_rules(config)
+    for index, hiding in shadowed_routes(config.routes):
+        message = f"is never reached, for routes[{hiding}] takes all of this: write it first, or leave it out"
+        yield LintCode.SHADOWED, ("routes", index), message
+    for location, message in unused_settings(config):
+        yield LintCode.UNUSED_SETTINGS, location, message
     yield from _exposed(config)
     yield from _unrecorded_spans(config)
+    yield from _otlp_without_path(config)
     if not config.upstreams:
         message = "there is no upstream, so every request gets 404: write upstream: http://127.0.0.1:9000"
         yield LintCode.NO_UPSTREAM, (), message
@@ -153,14 +161,14 @@ def _exposed(config: Config) -> Iterator[_Finding]:
         yield LintCode.ADMIN_EXPOSED, ("admin", "listen"), message
 
 
-def _unused(here: Location, rule: RuleSettings) -> Iterator[_Finding]:
-    """Give what a rule that leaves requests alone sets of their tracing."""
-    if rule.trace:
+def _otlp_without_path(config: Config) -> Iterator[_Finding]:
+    if config.spans.otlp is None:
         return
-    message = "does nothing beside trace: false: leave it out, or write trace: true"
-    for key in ("sample_rate", *TracingChoices.model_fields):
-        if key in rule.model_fields_set:
-            yield LintCode.UNUSED_SETTINGS, (*here, key), message
+    url = urlsplit(config.spans.otlp)
+    if url.path in ("", "/"):
+        instead = urlunsplit(url._replace(path="/v1/traces"))
+        message = f"has no path, and collectors take spans at /v1/traces: write {instead}"
+        yield LintCode.OTLP_WITHOUT_PATH, ("spans", "otlp"), message
 
 
 def _unrecorded_spans(config: Config) -> Iterator[_Finding]:

@@ -192,6 +192,7 @@ class LintCode(StrEnum):
     ADMIN_EXPOSED = "admin-exposed"
     NO_UPSTREAM = "no-upstream"
     UNUSED_SETTINGS = "unused-settings"
+    OTLP_WITHOUT_PATH = "otlp-without-path"
 
 
 class Lint(Section):

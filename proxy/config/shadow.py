@@ -1,10 +1,12 @@
-"""Which rule of a list can never be reached, for an earlier one matches all that it does."""
+"""Which rule or route of a list can never be reached, for an earlier one matches all that it does."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from proxy.config.expressions import matches_every_url
 from proxy.config.rule import MatchSettings
+from proxy.config.upstream import RouteSettings
 from proxy.policy.rules import normalize_prefix
 
 
@@ -67,3 +69,24 @@ def _shorter(prefix: str) -> Iterator[str]:
     if path >= 0:
         for length in range(path + 2, len(prefix) + 1):
             yield prefix[path:length]
+
+
+def shadowed_routes(routes: Sequence[RouteSettings]) -> Iterator[tuple[int, int]]:
+    """Yield the index of each route that is hidden, and of the first that hides it."""
+    earlier: dict[tuple[str | None, str], int] = {}
+    for index, route in enumerate(routes):
+        prefix = route.path_prefix or "/"
+        hiding = [
+            earlier[host, prefix[:length]]
+            for host in {None, route.host, _without_port(route.host)}
+            for length in range(1, len(prefix) + 1)
+            if (host, prefix[:length]) in earlier
+        ]
+        if hiding:
+            yield index, min(hiding)
+        else:
+            earlier[route.host, prefix] = index
+
+
+def _without_port(host: str | None) -> str | None:
+    return None if host is None else re.sub(r":[0-9]+$", "", host)

@@ -20,7 +20,7 @@ MANIFESTS = [
 
 def _config_of(manifests: list[Any]) -> LoadedConfig:
     [text] = [each["data"]["traceward.yaml"] for each in manifests if each["kind"] == "ConfigMap"]
-    return load_text(text.encode(), Path("traceward.yaml"), {"TRACEWARD_SECRET": "s" * 32})
+    return load_text(text.encode(), Path("traceward.yaml"), {})
 
 
 def _pod_of(manifests: list[Any]) -> Any:

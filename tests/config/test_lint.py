@@ -9,7 +9,7 @@ from proxy.config.load import LoadedConfig
 from proxy.config.process import LintCode
 
 Load = Callable[..., LoadedConfig]
-BASE = "upstream: http://127.0.0.1:9000\nspans: {otlp: http://c/}\n"
+BASE = "upstream: http://127.0.0.1:9000\nspans: {otlp: http://c/v1/traces}\n"
 
 
 def rules(*matches: str) -> str:
@@ -165,6 +165,67 @@ WARNED = [
             "response": "{traceresponse: true}",
         }.items()
     ),
+    *(
+        pytest.param(f"spans: {{otlp: '{url}'}}", "otlp-without-path 2:15 spans.otlp", id=f"otlp-{url}")
+        for url in ("http://c:4318", "http://c:4318/", "https://c?a=b")
+    ),
+    *(
+        pytest.param(
+            f"cors: {{mode: {mode}, {key}: {value}}}",
+            f"unused-settings 3:{18 + len(mode) + len(key)} cors.{key}",
+            id=f"{mode}-{key}",
+        )
+        for mode, key, value in (
+            ("augment", "allow_origins", "[https://a]"),
+            ("augment", "allow_methods", "[GET]"),
+            ("augment", "allow_headers", "[content-type]"),
+            ("off", "expose_headers", "[x-a]"),
+            ("augment", "allow_credentials", "true"),
+            ("off", "max_age", "1m"),
+        )
+    ),
+    pytest.param(
+        "cors: {allow_origins: [https://a]}", "unused-settings 3:23 cors.allow_origins", id="cors-by-default"
+    ),
+    pytest.param(
+        tracing("{untrusted: cap}"), "unused-settings 3:22 tracing.untrusted", id="untrusted-among-trusted"
+    ),
+    pytest.param(
+        tracing("{rules: [{name: a, match: /a/, untrusted: restart}]}"),
+        "unused-settings 3:52 tracing.rules[0].untrusted",
+        id="untrusted-of-a-rule-among-trusted",
+    ),
+    pytest.param(tracing("{secret: abc}"), "unused-settings 3:19 tracing.secret", id="secret-among-trusted"),
+    pytest.param(
+        tracing("{trust: none, secret: abc, untrusted: strip}"),
+        "unused-settings 3:32 tracing.secret",
+        id="secret-without-cap",
+    ),
+    pytest.param(
+        "upstreams: {a: {targets: [http://a, 'unix:/a'], tls: {verify: false}}}\n"
+        "routes: [{upstream: a, path_prefix: /a/}]",
+        "unused-settings 3:54 upstreams.a.tls",
+        id="tls-without-https",
+    ),
+    pytest.param(
+        "upstreams:\n  a:\n    targets: [http://a]",
+        "unused-settings 4:3 upstreams.a",
+        id="upstream-of-no-route",
+    ),
+    *(
+        pytest.param(
+            f"upstreams: {{a: {{targets: [http://a]}}}}\nroutes: [{first}, {second}]",
+            f"shadowed 4:{12 + len(first)} routes[1]",
+            id=f"route-{name}",
+        )
+        for name, first, second in (
+            ("behind-all", "{upstream: a}", "{path_prefix: /a/, upstream: a}"),
+            ("behind-root", "{path_prefix: /, upstream: a}", "{host: a, upstream: a}"),
+            ("behind-prefix", "{path_prefix: /a, upstream: a}", "{host: h, path_prefix: /a/, upstream: a}"),
+            ("behind-host", "{host: h, upstream: a}", "{host: 'H:81', path_prefix: /a/, upstream: a}"),
+            ("twice", "{host: '[::1]:81', upstream: a}", "{host: '[::1]:81', upstream: default}"),
+        )
+    ),
     pytest.param("admin: {listen: 0.0.0.0:9901}", "admin-exposed 3:17 admin.listen", id="admin"),
 ]
 
@@ -236,6 +297,38 @@ SILENT = [
         id="settings-of-a-traced-rule",
     ),
     pytest.param("admin: {listen: 0.0.0.0:9901, token: x}", id="admin-with-token"),
+    pytest.param("spans: {otlp: 'http://c/a'}", id="otlp-at-another-path"),
+    pytest.param(
+        "cors: {mode: answer, allow_origins: [https://a], max_age: 1m, allow_methods: [GET], "
+        "allow_headers: [a], expose_headers: [b], allow_credentials: true}",
+        id="cors-answered",
+    ),
+    pytest.param(
+        "cors: {allow_origins: [], allow_credentials: false, max_age: 600s}\n"
+        "tracing: {untrusted: restart, secret: null}",
+        id="defaults-written-out",
+    ),
+    pytest.param(tracing("{trust: none, secret: abc, untrusted: cap}"), id="secret-for-cap"),
+    pytest.param(
+        tracing(
+            "{trust: {clients: [10.0.0.0/8]}, secret: abc, rules: [{name: a, match: /a/, untrusted: cap}]}"
+        ),
+        id="secret-for-cap-of-a-rule",
+    ),
+    pytest.param(
+        "upstreams: {a: {targets: [http://a, https://a], tls: {verify: false}}, "
+        "b: {targets: [http://a], tls: {verify: true}}}\n"
+        "routes: [{upstream: a, path_prefix: /a/}, {upstream: b}]",
+        id="tls-for-one-target",
+    ),
+    pytest.param("upstreams: {a: {targets: [http://a]}}\nadmin: {ready: [a]}", id="upstream-for-readiness"),
+    pytest.param(
+        "upstreams: {a: {targets: [http://a]}}\n"
+        "routes: [{host: 'h:81', upstream: a}, {host: h, path_prefix: /a/, upstream: a}, "
+        "{host: h, upstream: a}, {path_prefix: /a/b, upstream: a}, "
+        "{path_prefix: /a, upstream: a}, {upstream: a}]",
+        id="narrower-routes-first",
+    ),
     pytest.param("admin: {listen: null}", id="no-admin"),
 ]
 

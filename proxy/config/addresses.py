@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Annotated, TypeAlias
 
 from proxy.config.fields import Leaf
-from proxy.config.names import split_authority
+from proxy.config.names import check_url_start, split_authority
 from proxy.config.scalars import Scalar, shorten
 
 
@@ -128,6 +128,7 @@ def parse_target(text: str) -> Target:
     """Parse ``http://host:port``, ``https://host:port`` or ``unix:/path``; raises ValueError."""
     if text.startswith("unix:"):
         return Target(Scheme.HTTP, _parse_unix(text))
+    check_url_start(text)
     found = _TARGET.fullmatch(text)
     if found is None:
         raise ValueError(f"is {shorten(text)}: write http://host:port, https://host:port or unix:/path")

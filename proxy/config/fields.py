@@ -4,6 +4,7 @@ Every leaf of the schema is a ``Leaf``: a function from a scalar to the value, w
 ValueError with what is wrong and what to write instead, so that no message is pydantic's own.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -71,6 +72,28 @@ def plain_text(value: object) -> str | None:
     if isinstance(value, Scalar):
         return value.text
     return value if isinstance(value, str) else None
+
+
+def write_plain(value: object) -> str | None:
+    """Write a value of the document in one line of YAML; None where that is long, or from the environment."""
+    match value:
+        case Scalar(substituted=False):
+            plain = _PLAIN.fullmatch(value.text)
+            text = value.text if plain else "'" + value.text.replace("'", "''") + "'"
+        case list():
+            items = [write_plain(item) for item in value]
+            text = f"[{', '.join(filter(None, items))}]" if all(items) else ""
+        case Mapping():
+            texts = {key: write_plain(item) for key, item in value.items()}
+            text = f"{{{', '.join(f'{key}: {item}' for key, item in texts.items())}}}"
+            text = text if all(texts.values()) else ""
+        case _:
+            text = ""
+    return text if 0 < len(text) <= _LONGEST and text.isprintable() else None
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*(://[A-Za-z0-9_./-]+)?")
+_LONGEST = 120
 
 
 class OrNull:

@@ -13,6 +13,7 @@ _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
 _AUTHORITY = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
 _URL = re.compile(r"https?://(?P<authority>[^/?#\s]+)(?P<rest>[/?][!-~]*)?")
+_START = re.compile(r"(?P<scheme>[Hh][Tt]{2}[Pp][Ss]?)://(?P<authority>[^/?#\s@]+)(?![^/?#]*@)")
 _PATH = re.compile(r"/[!\"$-~]*")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SECRET = re.compile(r"[!-~]+")
@@ -116,6 +117,7 @@ def read_path(scalar: Scalar) -> str:
 def read_url(scalar: Scalar) -> str:
     """Read the URL of a server to call."""
     url = scalar.text
+    check_url_start(url)
     parts = _URL.fullmatch(url)
     if parts is None:
         raise ValueError(f"{shorten(url)} is not a URL: write http://host:port/path or https://host/path")
@@ -129,13 +131,43 @@ def split_authority(authority: str) -> tuple[str, int | None]:
     """Split ``host`` or ``host:port``, IPv6 without its brackets; raises ValueError."""
     found = _AUTHORITY.fullmatch(authority)
     if found is None or not is_host(found["host"]):
-        bare = is_ipv6(authority) or is_ipv6(authority.rpartition(":")[0])
-        instead = "an IPv6 address in brackets, '[::1]:8080'" if bare else "one such as 127.0.0.1:8080"
+        bracketed = bracket_bare(authority, 8080)
+        instead = "one such as 127.0.0.1:8080"
+        if bracketed is not None:
+            instead = f"an IPv6 address in brackets, '{bracketed}'"
         raise ValueError(f"{shorten(authority)} is not a host and port: write {instead}")
     port = None if found["port"] is None else int(found["port"])
     if port is not None and port > 65535:
         raise ValueError(f"has the port {port}: write a number from 1 to 65535")
     return found["host"].strip("[]").lower(), port
+
+
+def bracket_bare(authority: str, port: int | None = None) -> str | None:
+    """Return an authority with its IPv6 address in brackets; None where it is no bare one.
+
+    What may be a port is one. ``port`` stands in for none.
+    """
+    host, _, last = authority.rpartition(":")
+    if is_ipv6(host) and last.isdecimal() and int(last) <= 65535:
+        return f"[{host}]:{last}"
+    if not is_ipv6(authority):
+        return None
+    return f"[{authority}]" if port is None else f"[{authority}]:{port}"
+
+
+def check_url_start(url: str) -> None:
+    """Raise ValueError for a scheme that is not in lower case, and for a bare IPv6 address."""
+    found = _START.match(url)
+    if found is None:
+        return
+    scheme, rest = found["scheme"], url[found.end() :]
+    if scheme != scheme.lower():
+        instead = f"{scheme.lower()}://{found['authority']}{rest}"
+        raise ValueError(f"is {shorten(url)}: write the scheme in lower case, {instead}")
+    bracketed = bracket_bare(found["authority"])
+    if bracketed is not None:
+        instead = f"{scheme}://{bracketed}{rest}"
+        raise ValueError(f"is {shorten(url)}: write an IPv6 address in brackets, '{instead}'")
 
 
 def read_name(scalar: Scalar) -> str:

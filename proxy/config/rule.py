@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 from pydantic import Field, WrapValidator
 
 from proxy.config.expressions import instead_of, matches_no_url
-from proxy.config.fields import Items, Keyed, Leaf, choice, is_null, optional, plain_text
+from proxy.config.fields import Items, Keyed, Leaf, choice, is_null, optional, plain_text, write_plain
 from proxy.config.loading import MatcherName
 from proxy.config.names import (
     TEXT,
@@ -206,3 +206,18 @@ class RuleSettings(SparseSection, TracingChoices):
     sample_rate: Annotated[Decimal | None, RATE] = Field(
         default=None, description="Percent of the traces that are sampled; the section's where it is not set."
     )
+
+    @classmethod
+    def misplaced(cls, key: str, data: Mapping[str, object]) -> str | None:
+        """Conditions belong into match."""
+        conditions = MatchSettings.keys()
+        if key not in conditions:
+            return None
+        match = MatchSettings.expand(data["match"]) if "match" in data else {}
+        match = match if isinstance(match, Mapping) else {}
+        beside = {each: data[each] for each in conditions if each in data}
+        written = write_plain({**match, **beside})
+        return f"match: {written or '{prefix: /api/, ' + _EXAMPLES.get(key, 'methods: [GET]') + '}'}"
+
+
+_EXAMPLES = {"headers": "headers: {x-tenant: acme}", "regex": "regex: '/v[12]/'"}

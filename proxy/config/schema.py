@@ -10,7 +10,17 @@ from pydantic import Field
 
 from proxy.config.addresses import TARGET, Target, TcpAddress
 from proxy.config.cors import Cors, Forwarded
-from proxy.config.fields import Items, Keyed, Leaf, alternatives, choice, nearest, optional, plain_text
+from proxy.config.fields import (
+    Items,
+    Keyed,
+    Leaf,
+    alternatives,
+    choice,
+    nearest,
+    optional,
+    plain_text,
+    write_plain,
+)
 from proxy.config.listen import Listen
 from proxy.config.names import check_name
 from proxy.config.problem import Location
@@ -102,6 +112,24 @@ class Config(Section):
     drain_timeout: Annotated[float, duration("25s", zero=True)] = Field(
         default=25.0, description="How long requests in flight may take at the end."
     )
+
+    @classmethod
+    def misplaced(cls, key: str, data: Mapping[str, object]) -> str | None:
+        """What an upstream takes is written beneath one."""
+        known = Upstream.keys()
+        if key not in known:
+            return None
+        target = write_plain(data.get("upstream"))
+        if target is None or "@" in target:
+            target = "http://127.0.0.1:9000"
+        targets = "" if key == "targets" else f"targets: [{target}], "
+        value = write_plain(data[key]) or "..."
+        instead = f"upstreams: {{default: {{{targets}{key}: {value}}}}}"
+        if "upstream" in data:
+            instead += " in place of upstream"
+        if key == "tls":
+            instead += f", or listen: {{address: 0.0.0.0:8443, tls: {value}}} for clients"
+        return instead
 
     @classmethod
     def check(cls, data: Mapping[str, object]) -> Iterable[tuple[Location, str]]:

@@ -37,6 +37,11 @@ class Section(BaseModel):
         return data
 
     @classmethod
+    def misplaced(cls, key: str, data: Mapping[str, object]) -> str | None:
+        """Return what to write for a key that belongs elsewhere; None where it is no known one."""
+        return None
+
+    @classmethod
     def check(cls, data: Mapping[str, object]) -> Iterable[tuple[Location, str]]:
         """Yield the problems that one key alone does not show; ``data`` is not validated."""
         return ()
@@ -60,7 +65,9 @@ class Section(BaseModel):
         try:
             section = handler(data)
         except ValidationError as error:
-            problems += [(location, cls._translate(location, text)) for location, text in messages(error)]
+            problems += [
+                (location, cls._translate(location, text, data)) for location, text in messages(error)
+            ]
         if problems:
             raise located(problems)
         return section.complete()
@@ -73,7 +80,7 @@ class Section(BaseModel):
         return [cls.model_fields[name].alias or name for name in names]
 
     @classmethod
-    def _translate(cls, location: Location, text: str) -> str:
+    def _translate(cls, location: Location, text: str, data: Mapping[str, object]) -> str:
         if len(location) != 1:
             return text
         key = str(location[0])
@@ -82,8 +89,8 @@ class Section(BaseModel):
             examples = fields[key].examples or []
             return f"{MISSING}: write {key}: {write_flow(examples[0])}" if examples else MISSING
         if text == UNKNOWN:
-            near = nearest(key, cls.keys())
-            return f"{UNKNOWN}: write {near or alternatives(cls.keys())}"
+            instead = cls.misplaced(key, data) or nearest(key, cls.keys()) or alternatives(cls.keys())
+            return f"{UNKNOWN}: write {instead}"
         return text
 
     @classmethod

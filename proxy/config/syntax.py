@@ -13,6 +13,9 @@ _REFERENCE = re.compile(r"(?<!['\"\w])[^\s,'\"\[\]{}]*\$\{[^}]*\}?[^\s,'\"\[\]{}
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # What PyYAML counts as the end of a line.
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+#: What PyYAML says where a document ends within quotes.
+_ENDED = ("found unexpected end of stream", "found unexpected document separator")
+_CLOSING = {"[": "]", "{": "}", '"': '"', "'": "'"}
 _INDICATORS = "*&@`%!|>"
 
 
@@ -69,7 +72,8 @@ def explain_syntax(error: Exception, text: str) -> tuple[Place, str]:
         return Place(place.line, column), f"is not YAML: put quotes around it: {_quote(what)}"
     opened = _unclosed(error)
     if opened is not None:
-        return opened, "is not YAML: what starts here is never closed"
+        closing = _CLOSING.get(_line(text, opened)[opened.column - 1 : opened.column], "what fits it")
+        return opened, f"is not YAML: what starts here is never closed: close it with {closing}"
     return place, f"is not YAML: {_advice(error, line, mark.column)}"
 
 
@@ -90,16 +94,24 @@ def _unquoted_reference(line: str, column: int) -> tuple[int, str] | None:
 def _unclosed(error: yaml.MarkedYAMLError) -> Place | None:
     """Return where a bracket or quote opened that the end of the file or a later line shows unclosed."""
     mark = error.context_mark
-    if mark is None or error.problem_mark is None or mark.line == error.problem_mark.line:
+    if mark is None or error.problem_mark is None:
         return None
-    if (error.context or "").endswith(("a flow mapping", "a flow sequence", "a quoted scalar")):
-        return Place(mark.line + 1, mark.column + 1)
-    return None
+    place = Place(mark.line + 1, mark.column + 1)
+    if (error.context or "").endswith("a quoted scalar"):
+        return place if (error.problem or "").startswith(_ENDED) else None
+    if mark.line == error.problem_mark.line:
+        return None
+    return place if (error.context or "").endswith(("a flow mapping", "a flow sequence")) else None
 
 
 def _advice(error: yaml.MarkedYAMLError, line: str, column: int) -> str:
     problem = error.problem or "it does not parse"
-    at = line[column : column + 1]
+    at, before = line[column : column + 1], line[max(column - 1, 0) : column]
+    if before and before in "'\"" and "<scalar>" in problem:
+        return (
+            f"the {before} before this closes an earlier quote: close that one where its value ends, "
+            f"or use the other kind of quotes around a value with {before}"
+        )
     if at == "\t" and "cannot start any token" in problem:
         return "a tab indents here: use spaces"
     if "mapping values are not allowed" in problem:

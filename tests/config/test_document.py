@@ -204,13 +204,34 @@ REFUSED = [
     ),
     pytest.param(
         "upstream: http://a\ntracing: {rules: [\ncors: {}",
-        ["2:18: tracing.rules: is not YAML: what starts here is never closed"],
+        ["2:18: tracing.rules: is not YAML: what starts here is never closed: close it with ]"],
         id="unclosed-bracket",
     ),
     pytest.param(
         'upstream: "a\n',
-        ["1:11: upstream: is not YAML: what starts here is never closed"],
+        ['1:11: upstream: is not YAML: what starts here is never closed: close it with "'],
         id="unclosed-quote",
+    ),
+    pytest.param(
+        "upstream: 'a",
+        ["1:11: upstream: is not YAML: what starts here is never closed: close it with '"],
+        id="unclosed-quote-on-the-last-line",
+    ),
+    pytest.param(
+        'upstream: "http://a\naccess_log: "all"\n',
+        [
+            '2:14: is not YAML: the " before this closes an earlier quote: close that one where '
+            'its value ends, or use the other kind of quotes around a value with "'
+        ],
+        id="quote-closed-by-a-later-one",
+    ),
+    pytest.param(
+        "upstream: 'it's'",
+        [
+            "1:15: is not YAML: the ' before this closes an earlier quote: close that one where "
+            "its value ends, or use the other kind of quotes around a value with '"
+        ],
+        id="quote-within-quotes",
     ),
     pytest.param(
         "upstream: {a: b}}",

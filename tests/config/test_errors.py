@@ -192,6 +192,57 @@ UPSTREAMS = [
         ["1:11: upstream: is 'ftp://a': write http://host:port, https://host:port or unix:/path"],
         id="other-scheme",
     ),
+    *(
+        pytest.param(f"upstream: {written}", [f"1:11: upstream: is '{written}': write {instead}"], id=written)
+        for written, instead in (
+            ("http://::1:9000", "an IPv6 address in brackets, 'http://[::1]:9000'"),
+            ("https://2001:db8::1234", "an IPv6 address in brackets, 'https://[2001:db8::1234]'"),
+            ("HTTP://X:80", "the scheme in lower case, http://X:80"),
+            ("Https://x", "the scheme in lower case, https://x"),
+        )
+    ),
+    *(
+        pytest.param(
+            f"upstream: http://a\n{key}: {value}",
+            [
+                f"2:1: {key}: is not a key here: write upstreams: {{default: "
+                f"{{targets: [http://a], {key}: {value}}}}} in place of upstream"
+            ],
+            id=f"{key}-at-the-top",
+        )
+        for key, value in {
+            "timeouts": "{response: 5s}",
+            "health_check": "{path: /healthz}",
+            "pool": "{max_idle: 5}",
+            "eject": "null",
+            "retries": "2",
+            "balance": "least_requests",
+        }.items()
+    ),
+    pytest.param(
+        "targets: [http://a, 'unix:/b']",
+        [
+            "1:1: targets: is not a key here: write upstreams: {default: {targets: [http://a, 'unix:/b']}}",
+        ],
+        id="targets-at-the-top",
+    ),
+    pytest.param(
+        "tls: {ca: a.pem}",
+        [
+            "1:1: tls: is not a key here: write upstreams: {default: {targets: [http://127.0.0.1:9000], tls: "
+            "{ca: a.pem}}}, or listen: {address: 0.0.0.0:8443, tls: {ca: a.pem}} for clients"
+        ],
+        id="tls-at-the-top",
+    ),
+    pytest.param(
+        "upstream: http://u:p@a\nretries: 2",
+        [
+            "1:11: upstream: has user information, which is never sent: leave it out",
+            "2:1: retries: is not a key here: write upstreams: {default: {targets: [http://127.0.0.1:9000], "
+            "retries: 2}} in place of upstream",
+        ],
+        id="no-password-in-an-advice",
+    ),
     pytest.param(
         "upstream: http://u:p@a:9000",
         ["1:11: upstream: has user information, which is never sent: leave it out"],
@@ -674,6 +725,19 @@ RULES = [
             )
         ],
         id="match-empty",
+    ),
+    *(
+        pytest.param(
+            f"tracing: {{rules: [{{match: {match}, {key}: {value}}}]}}",
+            [f"1:{29 + len(match)}: tracing.rules[0].{key}: is not a key here: write match: {instead}"],
+            id=f"{key}-beside-match-{instead}",
+        )
+        for match, key, value, instead in (
+            ("/a/", "methods", "[GET]", "{prefix: /a/, methods: [GET]}"),
+            ("/a/", "headers", "{x-tenant: a b}", "{prefix: /a/, headers: {x-tenant: 'a b'}}"),
+            ("{function: 'operator:truth'}", "prefix", "/a/", "{function: 'operator:truth', prefix: /a/}"),
+            ("/a/", "headers", "{x-a: '${A:-x}'}", "{prefix: /api/, headers: {x-tenant: acme}}"),
+        )
     ),
     pytest.param(
         "tracing: {rules: [{match: [/a]}]}",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from proxy.server.connect import Connector
 from proxy.server.data_plane import ListenerFacts
 from proxy.server.downstream import DownstreamConnection
 from proxy.server.transport import WireProtocol
@@ -75,9 +76,9 @@ class Bench:
         protocol.connection_made(transport)
         return transport
 
-    async def open_upstream(self, target: object, factory: Callable[[], WireProtocol], **_: object) -> object:
-        """Stand in for ``open_connection``."""
-        protocol = factory()
+    async def open_upstream(self, _: Connector, target: object, make: Callable[[], WireProtocol]) -> object:
+        """Stand in for ``Connector.open``."""
+        protocol = make()
         transport = MemoryTransport(protocol, lambda transport: self.answer(transport))
         self.upstreams.append(transport)
         protocol.connection_made(transport)
@@ -114,5 +115,5 @@ class Bench:
 @pytest.fixture
 def bench(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Bench:
     bench = Bench(wire)
-    monkeypatch.setattr("proxy.server.connecting.open_connection", bench.open_upstream)
+    monkeypatch.setattr(Connector, "open", lambda *asked: bench.open_upstream(*asked))
     return bench

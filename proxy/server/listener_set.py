@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from proxy.config.listen import Listen
 from proxy.server.data_plane import DataPlane
-from proxy.server.listeners import Listener, unbind
+from proxy.server.listeners import Listener, copy_sockets, unbind
 from proxy.server.tls import listener_context, read_files
 
 #: What names an entry of ``listen`` from one config to the next: its address, and how many entries
@@ -39,14 +39,21 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class PreparedListeners:
-    """What the next config listens on: contexts made, sockets of new entries bound."""
+    """What the next config listens on: contexts made, sockets of new entries bound.
+
+    All that may fail is done by now: also the ``copies`` are made that servers which begin will close.
+    """
 
     entries: Mapping[Key, _Entry]
     opened: Mapping[Key, Sequence[socket.socket]]
+    copies: Mapping[Key, Sequence[socket.socket]]
     lent: bool = False
 
     def discard(self) -> None:
         """Close what was opened."""
+        for copies in self.copies.values():
+            for copy in copies:
+                copy.close()
         for key, sockets in self.opened.items():
             unbind(self.entries[key].settings.address, sockets, lent=self.lent)
 
@@ -73,33 +80,46 @@ class ListenerSet:
         ``lent`` sockets are somebody else's too, who keeps the paths of those on the file system.
 
         Raises:
-            OSError: an address is taken, or a certificate does not load. What was opened is closed.
+            OSError: an address is taken, a certificate does not load, or no file is left for a socket.
+                What was opened is closed.
         """
         prepared: dict[Key, _Entry] = {}
         opened: dict[Key, Sequence[socket.socket]] = {}
+        copies: dict[Key, Sequence[socket.socket]] = {}
+        result = PreparedListeners(prepared, opened, copies, lent)
         with contextlib.ExitStack() as undo:
-            undo.callback(lambda: PreparedListeners(prepared, opened, lent).discard())
+            undo.callback(result.discard)
             for key, settings in name_entries(entries).items():
-                prepared[key] = self._prepare_entry(key, settings)
-                if key not in self._listeners:
+                entry = prepared[key] = self._prepare_entry(key, settings)
+                listener = self._listeners.get(key)
+                if listener is None:
                     opened[key] = open_sockets(key, settings)
+                    copies[key] = copy_sockets(opened[key])
+                elif listener.needs_copies(entry.tls):
+                    copies[key] = copy_sockets(listener.sockets)
             undo.pop_all()
-        return PreparedListeners(prepared, opened, lent)
+        return result
 
     async def commit(self, prepared: PreparedListeners, plane: DataPlane) -> None:
         """Listen as prepared: open what is new, then close what is gone; the others never pause."""
-        before, self._listeners = self._listeners, {}
+        before = self._listeners
+        stay = {
+            key: before.get(key)
+            or Listener(entry.settings, prepared.opened[key], entry.tls, lent=prepared.lent)
+            for key, entry in prepared.entries.items()
+        }
+        gone = {key: listener for key, listener in before.items() if key not in stay}
+        # Every listener is known at any time, so that a drain closes it, whatever ends this midway.
+        self._listeners = stay | gone
         for key, entry in prepared.entries.items():
-            listener = before.pop(key, None)
-            if listener is not None:
-                self._listeners[key] = listener
-                await listener.renew(entry.settings, entry.tls, plane)
+            copies = prepared.copies.get(key, ())
+            if key in before:
+                await stay[key].renew(entry.settings, entry.tls, plane, copies)
             else:
-                listener = Listener(entry.settings, prepared.opened[key], entry.tls, lent=prepared.lent)
-                self._listeners[key] = listener
-                await listener.serve(plane)
+                await stay[key].serve(plane, copies)
         self._entries = prepared.entries
-        await _drain(before.values(), plane)
+        await _drain(gone.values(), plane)
+        self._listeners = stay
 
     def leaving(self, entries: Iterable[Listen]) -> list[socket.socket]:
         """Return the sockets of listeners that these entries do not have any more."""

@@ -8,7 +8,7 @@ import socket
 import ssl
 import stat
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,18 @@ def unbind(address: Address, sockets: Sequence[socket.socket], *, lent: bool = F
             os.unlink(address.path)
 
 
+def copy_sockets(sockets: Iterable[socket.socket]) -> list[socket.socket]:
+    """Return copies, each for a server, which closes it at its own end.
+
+    Raises:
+        OSError: no file is left for one of them.
+    """
+    with contextlib.ExitStack() as undo:
+        copies = [undo.enter_context(sock.dup()) for sock in sockets]
+        undo.pop_all()
+    return copies
+
+
 class Listener:
     """One entry of ``listen`` while it is served."""
 
@@ -97,43 +109,52 @@ class Listener:
                 port = self._sockets[0].getsockname()[1]
                 return f"{scheme}://{TcpAddress(host, port)}"
 
-    async def serve(self, plane: DataPlane) -> None:
-        """Accept connections from now on."""
-        self._servers = await self._start(plane)
+    async def serve(self, plane: DataPlane, copies: Sequence[socket.socket]) -> None:
+        """Accept connections from now on, with copies of the sockets."""
+        await self._start(plane, copies)
 
-    async def renew(self, settings: Listen, tls: ssl.SSLContext | None, plane: DataPlane) -> None:
+    def needs_copies(self, tls: ssl.SSLContext | None) -> bool:
+        """Whether servers have to begin for it to go on with ``tls``."""
+        return tls is not self._tls or not self._servers
+
+    async def renew(
+        self,
+        settings: Listen,
+        tls: ssl.SSLContext | None,
+        plane: DataPlane,
+        copies: Sequence[socket.socket],
+    ) -> None:
         """Go on as another config has it; open connections stay, and nobody who connects is lost.
 
-        The servers take turns on the sockets, for a server keeps the certificate that it began with.
+        The servers take turns on the sockets, for a server keeps the certificate that it began with:
+        ``copies`` of the sockets are for those that begin, where any have to.
         """
         self.settings = settings
         if (tls is None) == (self._tls is None):
             self._facts.scheme = settings.scheme
         else:
             self._facts = ListenerFacts(settings.scheme, self._authority(), tls=tls is not None)
-        if tls is self._tls:
+        if not self.needs_copies(tls):
             return
         self._tls = tls
-        before, self._servers = self._servers, await self._start(plane)
+        before = list(self._servers)
+        await self._start(plane, copies)
         for server in before:
+            self._servers.remove(server)
             server.close()
 
-    async def _start(self, plane: DataPlane) -> list[asyncio.Server | TlsServer]:
+    async def _start(self, plane: DataPlane, copies: Sequence[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
         make = self._factory(plane)
-        servers: list[asyncio.Server | TlsServer] = []
-        for sock in self._sockets:
-            # A copy: it is closed with the server, and another one may follow.
-            copy = sock.dup()
+        for sock in copies:
             if self._tls is not None:
-                servers.append(TlsServer(copy, self._tls, plane, make))
+                self._servers.append(TlsServer(sock, self._tls, plane, make))
                 continue
             unix = sock.family == socket.AF_UNIX
             create: Callable[..., Awaitable[asyncio.Server]]
             create = loop.create_unix_server if unix else loop.create_server
             options = _KEEP_PATH if unix else {}
-            servers.append(await create(make, sock=copy, backlog=BACKLOG, **options))
-        return servers
+            self._servers.append(await create(make, sock=sock, backlog=BACKLOG, **options))
 
     @property
     def sockets(self) -> Sequence[socket.socket]:
@@ -146,6 +167,10 @@ class Listener:
             for sock in self._sockets:
                 ignore_new_clients(sock)
         servers = self._servers
+        if not servers:
+            # It never came to serve.
+            self.close()
+            return
         for server in servers:
             server.close()
         # Their copies of the sockets are closed in the loop's next turn.

@@ -21,7 +21,7 @@ from proxy.resolving.resolver import Resolver
 from proxy.server.data_plane import DataPlane
 from proxy.server.health import HealthMonitor
 from proxy.server.limits import Limits
-from proxy.server.listeners import Listener, bind
+from proxy.server.listeners import Listener, bind, copy_sockets
 from proxy.server.pool import Upstream
 from proxy.server.tls import listener_context, upstream_context
 from proxy.tracecontext.ids import IdSource
@@ -549,7 +549,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         asyncio.get_running_loop().set_exception_handler(
             lambda loop, context: wire.faults.append(repr(context))
         )
-        await listener.serve(plane)
+        await listener.serve(plane, copy_sockets(listener.sockets))
         started.append(wire)
         return wire
 

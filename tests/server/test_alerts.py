@@ -19,6 +19,7 @@ import pytest
 from proxy.config.listen import Listen, ListenTls
 from proxy.server import tls_server
 from proxy.server.alerts import Handshake
+from proxy.server.listeners import copy_sockets
 from proxy.server.tls import listener_context
 from tests.server.conftest import GET, OK, PATIENCE, Peer, Start, Wire, listen_on, run, trusting
 
@@ -214,7 +215,8 @@ async def test_a_renewed_certificate_comes_with_alerts(start: Start, certificate
     wire = await start(listen=listen_on(certificates))
     tls = ListenTls(cert=certificates.cert("elsewhere"), key=certificates.key("elsewhere"))
     settings = Listen(address=wire._listener.settings.address, tls=tls)
-    await wire._listener.renew(settings, listener_context(tls), wire.plane)
+    copies = copy_sockets(wire._listener.sockets)
+    await wire._listener.renew(settings, listener_context(tls), wire.plane, copies)
     data, alert = NO_HELLO[0].values
     assert isinstance(data, bytes)
     client = await meet(wire, data)

@@ -38,15 +38,16 @@ async def watch_files(before: Mapping[Path, State], stop: asyncio.Event) -> None
     """Return once a file is not as before, and no more change follows at once, or ``stop`` is set."""
     try:
         await import_aside("watchfiles")
+        folders = sorted(folder for folder in _folders(before) if folder.is_dir())
     except (OSError, ImportError) as error:
-        # As where no file can be opened, for clients have them all.
+        # As where no file can be opened, for clients have them all, or where a folder is closed to us.
         await _look_now_and_then(before, stop, error)
         return
     from watchfiles import awatch
 
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     events = awatch(
-        *sorted(folder for folder in _folders(before) if folder.is_dir()),
+        *folders,
         watch_filter=None,
         debounce=1000,
         step=_STEP_MILLISECONDS,
@@ -103,12 +104,12 @@ def _steps(path: Path) -> Iterator[Path]:
     """Give the folder of a file, then those of what symbolic links on its way stand for."""
     yield path.parent
     for part in (path, *path.parents):
-        if not part.is_symlink():
-            continue
         link = part
         for _ in range(_MOST_LINKS):
+            try:
+                target = os.readlink(link)
+            except OSError:
+                break  # no link, or gone meanwhile, or in a folder that is closed to us
             yield link.parent
-            link = Path(os.path.normpath(link.parent / os.readlink(link)))
-            if not link.is_symlink():
-                break
+            link = Path(os.path.normpath(link.parent / target))
     yield Path(os.path.realpath(path)).parent

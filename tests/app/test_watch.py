@@ -1,12 +1,15 @@
 """Which change of which file is noticed."""
 
 import asyncio
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from proxy.app import watch
+from proxy.app.aside import import_aside
 from proxy.app.watch import file_states, watch_files
 
 
@@ -105,3 +108,34 @@ async def test_without_the_watcher_files_are_looked_at(
     assert "too many open files" in caplog.text
     (folder / "plain").write_text("new content")
     await watching
+
+
+async def test_a_folder_that_is_closed_for_a_moment_is_looked_at(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = folder / "far" / "deep" / "link"
+    path.parent.mkdir()
+    path.symlink_to(folder / "plain")
+    before = file_states([path])
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.01)
+    await import_aside("watchfiles")
+    with monkeypatch.context() as closed:
+        for name in ("stat", "lstat", "readlink"):
+            _close(closed, name, folder / "far")
+        await watch_files(before, asyncio.Event())
+        watching = asyncio.create_task(watch_files(file_states([path]), asyncio.Event()))
+        await asyncio.sleep(0)
+        assert "Permission denied" in caplog.text
+    await watching
+
+
+def _close(patched: pytest.MonkeyPatch, name: str, folder: Path) -> None:
+    """Have a function of ``os`` refuse what is in a folder."""
+    call: Callable[..., object] = getattr(os, name)
+
+    def refuse(path: object, *arguments: object, **options: object) -> object:
+        if str(path).startswith(f"{folder}/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return call(path, *arguments, **options)
+
+    patched.setattr(os, name, refuse)

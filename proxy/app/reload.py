@@ -1,14 +1,14 @@
 """Reading a config again: asked for by a signal, a changed file or the admin server, one at a time."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from proxy.admin.facts import Reloaded
-from proxy.app.watch import file_states, watch_files
+from proxy.app.watch import POLL_SECONDS, file_states, watch_files
 from proxy.config.load import LoadedConfig
 from proxy.config.problem import ConfigError
 from proxy.config.schema import Config
@@ -44,6 +44,8 @@ class Reloader:
         self._asked = asyncio.Event()
         self._rewatch = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._running: asyncio.Task[Reloaded] | None = None
+        self._stopping = asyncio.Event()
         self.loaded_at = time.time()
 
     def start(self) -> None:
@@ -53,11 +55,14 @@ class Reloader:
             self._tasks.append(asyncio.create_task(self._watch()))
 
     async def stop(self) -> None:
-        """Reload no more."""
-        for task in self._tasks:
+        """Reload no more: one that runs is refused, and so are those that are asked for later."""
+        self._stopping.set()
+        tasks: list[asyncio.Task[Any]] = [*self._tasks]
+        if self._running is not None:
+            tasks.append(self._running)
+        for task in tasks:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def ask(self) -> None:
         """Reload soon; asked several times before it begins, it is done once."""
@@ -70,10 +75,28 @@ class Reloader:
 
     async def _reload(self) -> Reloaded:
         self._asked.clear()
-        done = await self._read_and_apply()
+        done = await self._try()
         self._metrics.observe_reload(ReloadOutcome.REFUSED if done.errors else ReloadOutcome.APPLIED)
         self._rewatch.set()
         return done
+
+    async def _try(self) -> Reloaded:
+        """Reload, unless the proxy is stopping, or stops meanwhile."""
+        if self._stopping.is_set():
+            return _refuse(["the proxy is stopping"])
+        self._running = asyncio.create_task(self._read_and_apply())
+        try:
+            return await self._running
+        except asyncio.CancelledError:
+            if not self._stopping.is_set():
+                raise
+            return _refuse(["the proxy is stopping"])
+        except Exception as error:
+            # The last resort: whoever asks next may have more luck.
+            _LOG.exception("a reload failed")
+            return _refuse([f"the reload failed: {type(error).__name__}: {error}"])
+        finally:
+            self._running = None
 
     async def _read_and_apply(self) -> Reloaded:
         if self._read is None:
@@ -98,16 +121,21 @@ class Reloader:
         return Reloaded(restart=restart)
 
     async def _reload_when_asked(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             await self._asked.wait()
             _ = await self.reload()
 
     async def _watch(self) -> None:
         # The first requests would wait for what watches. A change that comes before it is seen by it.
         await asyncio.sleep(_WATCH_AFTER_SECONDS)
-        while True:
+        while not self._stopping.is_set():
             self._rewatch.clear()
-            await watch_files(self._seen, self._rewatch)
+            try:
+                await watch_files(self._seen, self._rewatch)
+            except Exception:
+                # The last resort: what fails now may not fail later.
+                _LOG.exception("files are not watched for %g s", POLL_SECONDS)
+                await asyncio.sleep(POLL_SECONDS)
             async with self._lock:
                 # Unless somebody asked for it at the same time.
                 if file_states(self._seen) != self._seen:

@@ -12,9 +12,10 @@ from proxy.app.admin_site import AdminSite, Explainer
 from proxy.app.config_facts import config_gauges
 from proxy.app.early_hangup import EarlyHangup
 from proxy.app.health import HealthChecks
-from proxy.app.reload import Reloader
-from proxy.app.serving import Gauges, Serving, settle_garbage
+from proxy.app.reload import Reloader, ReloadRefused
+from proxy.app.serving import Gauges, Prepared, Serving, settle_garbage
 from proxy.config.load import LoadedConfig
+from proxy.config.schema import Config
 from proxy.observability.metrics import Metrics, MetricsCollector
 from proxy.tracecontext.ids import IdSource
 
@@ -72,8 +73,10 @@ class Application:
             settle_garbage()
             self._reloader.start()
             await self._stop.wait()
-            await self._reloader.stop()
-            clean = await self._serving.drain()
+            try:
+                await self._reloader.stop()
+            finally:
+                clean = await self._serving.drain()
             await admin.stop()
             return 0 if clean else 1
 
@@ -82,18 +85,28 @@ class Application:
         self._stop.set()
 
     async def _apply(self, loaded: LoadedConfig) -> None:
-        prepared = await asyncio.to_thread(self._serving.prepare, loaded.config)
-        try:
+        prepared = await self._prepare(loaded.config)
+        with contextlib.ExitStack() as undo:
+            undo.callback(prepared.listeners.discard)
             monitor = self._health.prepare(loaded.config)
-        except OSError:
-            prepared.listeners.discard()
-            raise
+            if self._stop.is_set():
+                raise ReloadRefused("the proxy is stopping")
+            undo.pop_all()
+        before = self._urls()
         self._health.commit(monitor)
         self._config = loaded.config
         self._explainer.renew(loaded.config)
-        before = self._urls()
         await self._serving.commit(prepared, self._health.unhealthy)
         say_listeners(self._say, [url for url in self._urls() if url not in before], None)
+
+    async def _prepare(self, config: Config) -> Prepared:
+        """Make ready for a config in a thread; what that opens is closed where nobody waits any more."""
+        preparing = asyncio.get_running_loop().run_in_executor(None, self._serving.prepare, config)
+        try:
+            return await asyncio.shield(preparing)
+        except asyncio.CancelledError:
+            preparing.add_done_callback(_discard)
+            raise
 
     def _urls(self) -> Sequence[str]:
         return [listener.url for listener in self._serving.listeners]
@@ -133,3 +146,8 @@ def say_listeners(say: Callable[[str], None], urls: Sequence[str], admin_url: st
         say(f"listening on {url}")
     if admin_url is not None:
         say(f"admin on {admin_url}")
+
+
+def _discard(preparing: "asyncio.Future[Prepared]") -> None:
+    if not preparing.cancelled() and preparing.exception() is None:
+        preparing.result().listeners.discard()

@@ -373,6 +373,28 @@ def test_a_drain_finishes_what_is_in_flight_and_says_that_it_is_not_ready(
     assert proxy.process.wait(20) == 0
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_reload_during_a_drain_is_refused_and_changes_nothing(
+    start: Start, upstream: Upstream, workers: int
+) -> None:
+    more = f"workers: {workers}\n"
+    proxy = start(config_of(upstream, more=more))
+    with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=20)) as connection:
+        connection.request("GET", "/wait")
+        upstream.waiting.wait(20)
+        proxy.process.send_signal(signal.SIGTERM)
+        while accepts(proxy.port):
+            pass
+        proxy.rewrite(config_of(upstream, more=more).replace("sample_rate: 100", "sample_rate: 0"))
+        status, body = proxy.ask_to_reload()
+        assert (status, body["outcome"], body["errors"]) == (422, "refused", ["the proxy is stopping"])
+        assert proxy.count("traceward_sample_rate", rule="api") == 100
+        assert proxy.count("traceward_config_reloads_total", outcome="refused") == 1
+        upstream.go.set()
+        assert connection.getresponse().status == 200
+    assert proxy.process.wait(20) == 0
+
+
 def test_a_drain_lets_a_handshake_lead_to_its_request_and_waits_for_none_that_is_silent(
     start: Start, upstream: Upstream, certificates: "Certificates", stack: ExitStack
 ) -> None:

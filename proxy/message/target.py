@@ -54,13 +54,17 @@ def normalize_authority(authority: bytes, scheme: str) -> str:
         raise ValueError(f"an authority of more than {MOST_AUTHORITY_BYTES} bytes")
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
-        raise ValueError(f"{authority!r} is not a host with an optional port")
+        raise ValueError(f"{_shown(authority)} is not a host with an optional port")
     host, port = match["host"].lower(), match["port"]
     if not port or port == _DEFAULT_PORTS.get(scheme):
         return host.decode("ascii")
     if int(port) > 65535:
-        raise ValueError(f"{authority!r} has a port above 65535")
+        raise ValueError(f"{_shown(authority)} has a port above 65535")
     return f"{host.decode('ascii')}:{port.decode('ascii')}"
+
+
+def _shown(authority: bytes) -> str:
+    return repr(authority.decode("latin-1"))
 
 
 def _read_host(head: RequestHead, scheme: str, local_authority: str) -> str:

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 _REFUSED_METHODS: Final = frozenset({b"CONNECT", b"TRACE"})
 _CONNECTION: Final = frozenset({b"connection", b"proxy-connection"})
 _NOT_HTTP_1: Final = "the request is not HTTP/1.1 or HTTP/1.0"
+#: What is met most of what is no HTTP/1.1, by its first bytes.
+_OTHER_PROTOCOLS: Final = {
+    b"PRI * HTTP/2.0\r\n": "HTTP/2 is not spoken here: use HTTP/1.1",
+    b"\x16\x03": "this port takes no TLS, and the request came with it: use http://",
+}
 # What llhttp refuses as a method may be one that it does not know: as much of it as came is a token.
 _REQUEST_LINE_START: Final = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?: |\Z)")
 
@@ -287,4 +292,8 @@ class RequestReader(ABC):
         if unknown_method and _REQUEST_LINE_START.match(self._data, self._at):
             self._refuse(RefusedMessage(ErrorKind.METHOD_NOT_SUPPORTED, "the method is not known"))
             return
-        self._refuse(RefusedMessage(ErrorKind.BAD_REQUEST, f"the request is not valid HTTP/1.1: {error}"))
+        detail = f"the request is not valid HTTP/1.1: {error}"
+        for start, words in _OTHER_PROTOCOLS.items():
+            if self._data.startswith(start, self._at):
+                detail = words
+        self._refuse(RefusedMessage(ErrorKind.BAD_REQUEST, detail))

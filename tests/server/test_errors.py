@@ -88,6 +88,30 @@ MALFORMED = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("request_", "detail"),
+    [
+        pytest.param(
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/2 is not spoken here: use HTTP/1.1", id="http-2"
+        ),
+        pytest.param(
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+            "this port takes no TLS, and the request came with it: use http://",
+            id="tls",
+        ),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "'a b' is not a host with an optional port", id="host"
+        ),
+    ],
+)
+async def test_mistakes_that_are_often_made_are_told_in_words(
+    wire: Wire, request_: bytes, detail: str
+) -> None:
+    client = await wire.connect()
+    _, body = await client.ask(request_)
+    assert json.loads(body)["detail"].endswith(detail)
+
+
 @pytest.mark.parametrize("request_head", MALFORMED)
 async def test_a_malformed_request_is_a_400_and_its_connection_closed(
     wire: Wire, request_head: bytes

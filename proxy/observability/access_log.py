@@ -76,6 +76,8 @@ def describe(entry: Entry, *, keep_query: bool) -> dict[str, object]:
         "duration": round(entry.duration, 6),
         "overhead": round(entry.overhead, 6),
         "upstream": round(entry.upstream_seconds, 6) if entry.upstream_seconds else None,
+        "upstream_name": entry.upstream or None,
+        "client": entry.client_address,
         "peer": entry.peer,
         "target": entry.target or None,
         "error": entry.error,

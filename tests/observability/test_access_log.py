@@ -60,6 +60,8 @@ def test_a_line_says_all_there_is(make_record: MakeRecord) -> None:
         ("duration", 0.5),
         ("overhead", 0.00003),
         ("upstream", 0.4),
+        ("upstream_name", "default"),
+        ("client", "127.0.0.1"),
         ("peer", "127.0.0.1"),
         ("target", "http://127.0.0.1:9000"),
         ("error", "upstream_reset"),
@@ -84,7 +86,7 @@ def test_what_was_refused_before_anything_was_decided_has_a_line(make_record: Ma
     )
     line = _line(record)
     assert {name for name, value in line.items() if value is None} == {
-        *("method", "url", "reason", "fault", "trace_id", "trace_url", "upstream", "target"),
+        *("method", "url", "reason", "fault", "trace_id", "trace_url", "upstream", "upstream_name", "target"),
     }
     assert (line["rule"], line["decision"], line["context"]) == ("none", "untraced", "none")
     assert (line["status"], line["error"]) == (400, "bad_request")

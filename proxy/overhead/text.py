@@ -50,8 +50,9 @@ def write_raise(report: Report) -> str:
     if not raised.requests:
         return "No request matched a rule that traces, so there is nothing that a rate could change."
     if not raised.more:
+        kept = " but for what max_traces_per_second keeps from it" if raised.capped else ""
         return (
-            "All that is decided by rate is sampled already: a rate of 100 % would cost nothing more. "
+            f"All that is decided by rate is sampled already{kept}: a rate of 100 % would cost nothing more. "
             "What followed its parent's decision is not up to the rate."
         )
     change = f"{raised.more:,} more of these {raised.requests:,} requests would be sampled"

@@ -92,6 +92,12 @@ SENTENCES = [
         id="all-sampled",
     ),
     pytest.param(
+        {"not_sampled": 0},
+        'traceward_decisions_total{rule="api",decision="not_sampled",reason="rate_limit"} 5\n',
+        "sampled already but for what max_traces_per_second keeps from it: a rate of 100 %",
+        id="all-sampled-but-capped",
+    ),
+    pytest.param(
         {},
         'traceward_decisions_total{rule="api",decision="not_sampled",reason="rate_limit"} 5\n',
         "max_traces_per_second keeps some from being sampled already",

@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench.rig import free_port as free_port
+
 
 class Upstream(ThreadingHTTPServer):
     """Says which headers arrived; /wait answers when ``go`` is set, and ``waiting`` tells that it waits."""
@@ -256,13 +258,6 @@ def status_of(url: str) -> int:
     except urllib.error.HTTPError as error:
         with error:
             return error.code
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def accepts(port: int) -> bool:

@@ -17,8 +17,9 @@ from proxy.server.transport import WireProtocol, factory_of
 
 #: How long an address is tried before the next one is tried beside it, and at least: seconds, RFC 8305, 8.
 _ATTEMPT_DELAY, _LEAST_DELAY = 0.25, 0.01
-#: How long a unix socket whose queue is full is left alone before it is tried again, seconds.
-_FULL_PAUSE = 0.01
+#: How long a unix socket whose queue is full is left alone before it is tried again, seconds: twice as
+#: long each time, for many may wait for it.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.32
 
 #: What Python puts around the words of OpenSSL.
 _SSL_FRAME = re.compile(r"\A\[[^]]*\] | \(_ssl\.c:\d+\)\Z")
@@ -63,7 +64,7 @@ class Connector:
         """
         match target.address:
             case TcpAddress(host, port) if not is_address(host):
-                return {found[4][0] for found in await self._resolver.resolve(host, port)}
+                return {without_scope(found[4][0]) for found in await self._resolver.resolve(host, port)}
         return None
 
     async def _connect(
@@ -87,14 +88,21 @@ class Connector:
 
 async def _connect_unix(path: str, factory: Callable[[], asyncio.Protocol]) -> asyncio.Protocol:
     loop = asyncio.get_running_loop()
+    pause = _FIRST_PAUSE
     while True:
         try:
             _, protocol = await loop.create_unix_connection(factory, path)
         except BlockingIOError:
             # Its queue is full. Over TCP the system waits and tries again.
-            await asyncio.sleep(_FULL_PAUSE)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
         else:
             return protocol
+
+
+def without_scope(host: str) -> str:
+    """Return an address without the interface that one of IPv6 may name."""
+    return host.partition("%")[0]
 
 
 def attempt_delay(patience: float, addresses: int) -> float:

@@ -84,7 +84,7 @@ class Upstream:
         self.retries = settings.retries
         self.on_wait = on_wait
         self.closed = False
-        self._targets = [TargetPool(address) for address in settings.targets]
+        self._targets = [TargetPool(address, settings.host_for(address)) for address in settings.targets]
         self._rotation = Rotation(name, self._targets, settings.eject)
         self._failures = FailureLog(name)
         self._usable = self._rotation.usable
@@ -141,8 +141,7 @@ class Upstream:
 
     def address(self, lines: bytes, target: TargetPool) -> bytes:
         """Return the request's field lines with the Host that this upstream is to see."""
-        host = self.settings.host_for(target.address)
-        return lines if host is None else with_host(lines, host.encode("ascii"))
+        return lines if target.host is None else with_host(lines, target.host)
 
     def replace(self, connection: UpstreamConnection) -> None:
         """Make up for a pooled connection that a client cost: the next one is not to wait for another."""

@@ -17,14 +17,17 @@ class TargetPool:
         "ejected",
         "failures",
         "healthy",
+        "host",
         "idle",
         "name",
         "open",
     )
 
-    def __init__(self, address: Target) -> None:
+    def __init__(self, address: Target, host: str | None = None) -> None:
+        """``host`` is the Host that requests are sent with; None: their own."""
         self.address = address
         self.name = str(address)
+        self.host = None if host is None else host.encode("ascii")
         self.idle: list[UpstreamConnection] = []
         self.open = 0  # connections, the idle ones among them
         self.connecting = 0  # attempts to make one

@@ -16,7 +16,7 @@ from proxy.message.framing import BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY, respo
 from proxy.message.head import Field, PlainResponseHead, ResponseHead
 from proxy.message.plain import KEPT_BYTES, find_plain_response
 from proxy.server.clock import clock
-from proxy.server.connect import describe
+from proxy.server.connect import describe, without_scope
 from proxy.server.field_callbacks import FieldCallbacks
 from proxy.server.flow_control import PEER_FULL, ReadGate
 from proxy.server.transport import ended_in_order
@@ -103,7 +103,7 @@ class UpstreamConnection:
     def host(self) -> str:
         """The address of the target that it leads to; empty where that is none of IP, or is gone."""
         peer = self.transport.get_extra_info("peername")
-        return peer[0] if isinstance(peer, tuple) else ""
+        return without_scope(peer[0]) if isinstance(peer, tuple) else ""
 
     @property
     def used(self) -> bool:

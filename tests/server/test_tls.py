@@ -337,6 +337,20 @@ async def test_a_connection_whose_end_nobody_acknowledges_holds_no_place(
         assert (pool.connections, pool.in_flight) == (0, 0)
 
 
+async def test_a_connection_leads_to_an_address(front: Front, start_secure: StartSecure) -> None:
+    target = await start_secure()
+    wire = await front(target.port)
+    assert await ask(wire) == (200, "ok")
+    pool = wire.plane.upstreams["default"]
+    (connection,) = pool._open
+    assert connection.host == "127.0.0.1"
+    (moving,) = pool.connected
+    hosts = await pool.connector.hosts(moving.address)
+    assert hosts is not None
+    pool.retire(moving, hosts)
+    assert (pool.connections, moving.idle) == (1, [connection])
+
+
 # Against openssl.
 
 _ASKING = ["-Verify", "1", "-verify_return_error"]

@@ -12,7 +12,7 @@ from proxy.app.admin_site import AdminSite, Explainer
 from proxy.app.config_facts import config_gauges
 from proxy.app.early_hangup import EarlyHangup
 from proxy.app.health import HealthChecks
-from proxy.app.reload import Reloader, ReloadRefused
+from proxy.app.reload import STOPPING, Reloader, ReloadRefused
 from proxy.app.serving import Gauges, Prepared, Serving, settle_garbage
 from proxy.config.load import LoadedConfig
 from proxy.config.schema import Config
@@ -90,7 +90,7 @@ class Application:
             undo.callback(prepared.listeners.discard)
             monitor = self._health.prepare(loaded.config)
             if self._stop.is_set():
-                raise ReloadRefused("the proxy is stopping")
+                raise ReloadRefused(STOPPING)
             undo.pop_all()
         before = self._urls()
         self._health.commit(monitor)

@@ -18,6 +18,8 @@ _LOG = logging.getLogger(__name__)
 
 #: When files begin to be watched, after the start, seconds.
 _WATCH_AFTER_SECONDS = 0.5
+#: Why a reload is refused once the proxy is told to stop.
+STOPPING = "the proxy is stopping"
 
 
 class ReloadRefused(Exception):
@@ -83,14 +85,14 @@ class Reloader:
     async def _try(self) -> Reloaded:
         """Reload, unless the proxy is stopping, or stops meanwhile."""
         if self._stopping.is_set():
-            return _refuse(["the proxy is stopping"])
+            return _refuse([STOPPING])
         self._running = asyncio.create_task(self._read_and_apply())
         try:
             return await self._running
         except asyncio.CancelledError:
             if not self._stopping.is_set():
                 raise
-            return _refuse(["the proxy is stopping"])
+            return _refuse([STOPPING])
         except Exception as error:
             # The last resort: whoever asks next may have more luck.
             _LOG.exception("a reload failed")

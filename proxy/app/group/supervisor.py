@@ -24,7 +24,7 @@ from proxy.app.group.scrape import GroupCollector, add_up
 from proxy.app.group.shared_file import make_shared_file
 from proxy.app.group.slot import Slot
 from proxy.app.health import HealthChecks
-from proxy.app.reload import Reloader, ReloadRefused
+from proxy.app.reload import STOPPING, Reloader, ReloadRefused
 from proxy.app.serving import Gauges
 from proxy.config.load import LoadedConfig
 from proxy.config.schema import Config
@@ -43,9 +43,6 @@ _GAUGES_SECONDS = 1.0
 _DRAIN_MARGIN = 5.0
 #: After so many processes in a row that never served, the group does not start.
 _MOST_FAILURES = 3
-
-#: Why a reload is refused while the workers drain.
-_STOPPING = "the proxy is stopping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +207,7 @@ class Supervisor:
     async def _apply(self, loaded: LoadedConfig) -> None:
         """Have every worker make ready for a config; only when all are, all go over to it."""
         if self._stop.is_set():
-            raise ReloadRefused(_STOPPING)
+            raise ReloadRefused(STOPPING)
         allow_group_files(loaded.config, len(self._slots))
         before = self._sockets.urls(self._running.config.listen)
         try:
@@ -256,7 +253,7 @@ class Supervisor:
             )
         )
         if self._stop.is_set():
-            raise ReloadRefused(_STOPPING)
+            raise ReloadRefused(STOPPING)
         errors = [slot.error for slot, _ in asked if slot.prepared == generation and slot.error is not None]
         if errors:
             raise ReloadRefused(errors[0])
